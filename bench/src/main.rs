@@ -1,0 +1,2 @@
+//! Load generator, sink, relay, and comparisons.
+fn main() {}

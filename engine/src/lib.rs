@@ -1,0 +1,14 @@
+//! The gateway: configuration, per-core runtime, components, telemetry of itself.
+
+pub mod admin;
+pub mod component;
+pub mod config;
+pub mod connectors;
+pub mod exporters;
+pub mod extensions;
+pub mod graph;
+pub mod net;
+pub mod processors;
+pub mod receivers;
+pub mod runtime;
+pub mod telemetry;
