@@ -1,7 +1,13 @@
 //! The contract between the parts of a pipeline: a batch goes in, an outcome
 //! comes back as the return value. There is no separate acknowledgement.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::{Duration, Instant}};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tonic::Code;
 use trunkline_proto::Batch;
@@ -40,12 +46,22 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that a retry can cure: UNAVAILABLE.
     pub fn retry(message: impl Into<String>, after: Option<Duration>) -> Self {
-        Refusal { code: Code::Unavailable, message: message.into(), retryable: true, retry_after: after }
+        Refusal {
+            code: Code::Unavailable,
+            message: message.into(),
+            retryable: true,
+            retry_after: after,
+        }
     }
 
     /// A refusal that no retry cures.
     pub fn permanent(code: Code, message: impl Into<String>) -> Self {
-        Refusal { code, message: message.into(), retryable: false, retry_after: None }
+        Refusal {
+            code,
+            message: message.into(),
+            retryable: false,
+            retry_after: None,
+        }
     }
 }
 

@@ -3,4 +3,4 @@
 
 mod contract;
 
-pub use contract::{Consumer, ConsumeFuture, Outcome, Refusal, RequestContext};
+pub use contract::{ConsumeFuture, Consumer, Outcome, Refusal, RequestContext};

@@ -1,1 +1,7 @@
-//! net
+//! What receivers and exporters share: listeners, HTTP/1 and 2, gRPC framing,
+//! TLS, compression, admission.
+
+pub mod admission;
+pub mod buffers;
+pub mod http2;
+pub mod transport;

@@ -1,1 +1,66 @@
-//! runtime
+//! The per-core runtime: one executor a core, behind a small facade so that the
+//! same engine runs on glommio (io_uring) or on an epoll reactor (tokio's
+//! current-thread one) of the same shape.
+//!
+//! Only this folder names glommio or tokio's reactor. The facade is concrete
+//! types of two variants; no type parameter runs through the engine. What is
+//! here: [`spawn`], [`sleep`], [`Stream`], [`Listener`], the plan of cores, the
+//! mesh between cores. What is not: protocols (`net`) and pipelines (`graph`).
+
+pub mod cores;
+pub mod limits;
+mod listener;
+pub mod mesh;
+mod mode;
+mod stream;
+mod timer;
+
+use std::{cell::Cell, future::Future};
+
+pub use listener::{Accepted, Listener};
+pub use mode::{Choice, Mode, choose, probe};
+pub use stream::Stream;
+pub use timer::{Elapsed, Sleep, sleep, sleep_until, timeout, timeout_at};
+
+thread_local! {
+    static MODE: Cell<Option<Mode>> = const { Cell::new(None) };
+    static CORE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// The reactor of the executor that runs on this thread; `None` on other threads.
+pub fn current_mode() -> Option<Mode> {
+    MODE.get()
+}
+
+/// The index of the core that runs on this thread; `None` on other threads.
+pub fn current_core() -> Option<usize> {
+    match CORE.get() {
+        usize::MAX => None,
+        core => Some(core),
+    }
+}
+
+fn enter(mode: Mode, core: usize) {
+    MODE.set(Some(mode));
+    CORE.set(core);
+}
+
+/// Starts a task on this core's executor; it is not waited for and ends with the executor.
+///
+/// # Panics
+/// On a thread without an executor: a mistake in the engine, never caused by input.
+pub fn spawn(future: impl Future<Output = ()> + 'static) {
+    match MODE.get() {
+        Some(Mode::IoUring) => {
+            glommio::spawn_local(future).detach();
+        }
+        _ => {
+            tokio::task::spawn_local(future);
+        }
+    }
+}
+
+/// Lets other tasks of this core run once.
+pub async fn yield_now() {
+    futures_lite::future::yield_now().await;
+}

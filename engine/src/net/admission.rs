@@ -1,0 +1,110 @@
+//! Admission: memory for a request is charged to its core's budget before it is
+//! taken. A request that does not fit is refused at once; none waits while it
+//! holds a part.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+/// Memory that one core may use for requests in hand.
+#[derive(Debug)]
+pub struct Budget {
+    limit: AtomicUsize,
+    used: AtomicUsize,
+    refused: AtomicU64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Arc<Budget> {
+        Arc::new(Budget {
+            limit: AtomicUsize::new(limit),
+            used: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// Charges `bytes`, if they fit.
+    pub fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        if !self.add(bytes) {
+            return None;
+        }
+        Some(Charge {
+            budget: self.clone(),
+            bytes,
+        })
+    }
+
+    fn add(&self, bytes: usize) -> bool {
+        let before = self.used.fetch_add(bytes, Relaxed);
+        if before.saturating_add(bytes) > self.limit.load(Relaxed) {
+            self.used.fetch_sub(bytes, Relaxed);
+            self.refused.fetch_add(1, Relaxed);
+            return false;
+        }
+        true
+    }
+
+    /// Bytes charged now.
+    pub fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Bytes that may be charged in all.
+    pub fn limit(&self) -> usize {
+        self.limit.load(Relaxed)
+    }
+
+    /// Sets the limit, in bytes; what is charged already stays.
+    pub fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Relaxed);
+    }
+
+    /// Charges that did not fit, since the start.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+}
+
+/// A part of a [`Budget`] in use; given back when dropped, on any core.
+#[derive(Debug)]
+pub struct Charge {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Charges more; `false` where it does not fit, and the charge is as before.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let fits = self.budget.add(bytes);
+        if fits {
+            self.bytes += bytes;
+        }
+        fits
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_leaves_no_trace() {
+        let budget = Budget::new(100);
+        let mut first = budget.charge(60).unwrap();
+        assert!(budget.charge(41).is_none());
+        assert!(budget.charge(usize::MAX).is_none());
+        assert!(first.grow(40));
+        assert!(!first.grow(1));
+        assert_eq!((budget.used(), budget.refused()), (100, 3));
+        drop(first);
+        assert_eq!(budget.used(), 0);
+    }
+}

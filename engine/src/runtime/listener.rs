@@ -1,0 +1,187 @@
+//! Listening sockets of a core.
+//!
+//! Safety: descriptors are handed over, never shared: a socket gives up its
+//! descriptor (`into_raw_fd`) in the same expression that makes its new owner.
+#![allow(unsafe_code)]
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsRawFd, FromRawFd, IntoRawFd},
+    path::{Path, PathBuf},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Mode, Stream, current_mode};
+
+/// A listening socket on this core's executor.
+pub struct Listener {
+    inner: Inner,
+    _unlink: Option<Unlink>,
+}
+
+enum Inner {
+    /// glommio's TCP listener does nothing that a unix socket could not do, and unlike its unix
+    /// listener it shows its descriptors.
+    IoUring(glommio::net::TcpListener),
+    EpollTcp(tokio::net::TcpListener),
+    EpollUnix(tokio::net::UnixListener),
+}
+
+/// A connection that was accepted and belongs to no executor yet: it may go to another core.
+pub struct Accepted {
+    socket: Socket,
+    /// The caller's address; `None` on unix sockets.
+    pub peer: Option<SocketAddr>,
+    /// The address it reached; `None` on unix sockets.
+    pub local: Option<SocketAddr>,
+}
+
+impl Accepted {
+    /// Binds the connection to this core's executor.
+    ///
+    /// # Errors
+    /// The socket cannot be registered.
+    pub fn into_stream(self) -> io::Result<Stream> {
+        Stream::from_socket(self.socket, self.peer.is_none())
+    }
+}
+
+struct Unlink(PathBuf);
+
+impl Drop for Unlink {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Makes a bound TCP socket that other cores can bind too (`SO_REUSEPORT`), not yet listening.
+///
+/// # Errors
+/// The kernel's answer.
+fn reuseport_socket(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
+    let domain = if address.is_ipv6() {
+        Domain::IPV6
+    } else {
+        Domain::IPV4
+    };
+    let socket = Socket::new(domain, Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+impl Listener {
+    /// Binds the address once without `SO_REUSEPORT` and lets it go again: a port that somebody
+    /// else holds is an error here, instead of a silent second instance later.
+    ///
+    /// Returns the address with the port that was chosen where port 0 was asked for.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn check(address: SocketAddr) -> io::Result<SocketAddr> {
+        let socket = reuseport_socket(address, false)?;
+        socket.listen(1)?;
+        let bound = socket.local_addr()?.as_socket();
+        Ok(bound.unwrap_or(address))
+    }
+
+    /// Listens on an address together with the other cores.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
+        let socket = reuseport_socket(address, true)?;
+        socket.listen(1024)?;
+        let inner = match current_mode() {
+            Some(Mode::IoUring) => {
+                // SAFETY: the descriptor is a bound TCP socket that nobody else owns.
+                Inner::IoUring(unsafe {
+                    glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd())
+                })
+            }
+            _ => {
+                socket.set_nonblocking(true)?;
+                Inner::EpollTcp(tokio::net::TcpListener::from_std(socket.into())?)
+            }
+        };
+        Ok(Listener {
+            inner,
+            _unlink: None,
+        })
+    }
+
+    /// Listens on a unix socket; one core does and distributes. A stale socket file that nobody
+    /// answers on is replaced.
+    ///
+    /// # Errors
+    /// The kernel's answer; `AddrInUse` where somebody answers on the path.
+    pub fn unix(path: &Path) -> io::Result<Listener> {
+        if path.exists() {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(io::ErrorKind::AddrInUse.into());
+            }
+            use std::os::unix::fs::FileTypeExt;
+            if std::fs::metadata(path)?.file_type().is_socket() {
+                std::fs::remove_file(path)?;
+            }
+        }
+        let inner = match current_mode() {
+            Some(Mode::IoUring) => {
+                let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+                socket.bind(&socket2::SockAddr::unix(path)?)?;
+                socket.listen(1024)?;
+                // SAFETY: the descriptor is a bound socket that nobody else owns.
+                Inner::IoUring(unsafe {
+                    glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd())
+                })
+            }
+            _ => Inner::EpollUnix(tokio::net::UnixListener::bind(path)?),
+        };
+        Ok(Listener {
+            inner,
+            _unlink: Some(Unlink(path.to_owned())),
+        })
+    }
+
+    /// Waits for the next connection.
+    ///
+    /// # Errors
+    /// The kernel's answer; `EMFILE` and the like pass, the listener stays good.
+    pub async fn accept(&self) -> io::Result<Accepted> {
+        let socket = match &self.inner {
+            Inner::IoUring(listener) => {
+                let stream = listener.accept().await.map_err(io::Error::from)?;
+                duplicate(stream.as_raw_fd())?
+            }
+            Inner::EpollTcp(listener) => Socket::from(listener.accept().await?.0.into_std()?),
+            Inner::EpollUnix(listener) => Socket::from(listener.accept().await?.0.into_std()?),
+        };
+        let peer = socket.peer_addr().ok().and_then(|a| a.as_socket());
+        let local = socket.local_addr().ok().and_then(|a| a.as_socket());
+        if peer.is_some() {
+            socket.set_tcp_nodelay(true)?;
+        }
+        Ok(Accepted {
+            socket,
+            peer,
+            local,
+        })
+    }
+}
+
+/// glommio keeps the descriptor it accepted to itself; a duplicate outlives it.
+fn duplicate(fd: i32) -> io::Result<Socket> {
+    // SAFETY: `fd` is open for the duration of the call; the new descriptor is owned by `Socket` alone.
+    unsafe {
+        let copy = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3);
+        if copy < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Socket::from_raw_fd(copy))
+    }
+}
