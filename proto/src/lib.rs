@@ -1,7 +1,9 @@
 //! OTLP on the wire, and a request as columns.
 
-mod batch;
+pub mod batch;
+pub mod otlp;
 mod signal;
+pub mod wire;
 
 pub use batch::Batch;
 pub use signal::Signal;
