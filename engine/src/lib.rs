@@ -9,6 +9,7 @@ pub mod extensions;
 pub mod graph;
 pub mod net;
 pub mod processors;
+pub mod queue;
 pub mod receivers;
 pub mod runtime;
 pub mod telemetry;

@@ -1,1 +1,3 @@
-//! exporters
+//! Exporters, one file or folder each, named by their Collector id.
+
+pub mod otlp_grpc;

@@ -1,1 +1,3 @@
-//! receivers
+//! Receivers, one folder each, named by their Collector id.
+
+pub mod otlp;

@@ -1,0 +1,407 @@
+//! HTTP/2 as a client: connections of one core to the addresses of one
+//! authority, chosen in turn, made when first needed and again when lost.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    rc::Rc,
+    sync::Arc,
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, Bytes};
+use h2::client::SendRequest;
+
+use crate::{
+    net::{resolve::resolve, transport::Transport},
+    runtime::{self, Stream},
+};
+
+/// A gRPC message as it is sent: prefix and body, not joined.
+#[derive(Debug)]
+pub struct Framed {
+    prefix: [u8; 5],
+    sent: usize,
+    body: Bytes,
+}
+
+impl Framed {
+    /// A message with its prefix (gRPC over HTTP2, Length-Prefixed-Message).
+    ///
+    /// # Errors
+    /// A body of 4 GiB or more has no prefix.
+    pub fn grpc(body: Bytes, compressed: bool) -> Result<Framed, std::num::TryFromIntError> {
+        let [a, b, c, d] = u32::try_from(body.len())?.to_be_bytes();
+        Ok(Framed {
+            prefix: [u8::from(compressed), a, b, c, d],
+            sent: 0,
+            body,
+        })
+    }
+
+    /// A body without prefix.
+    pub fn plain(body: Bytes) -> Framed {
+        Framed {
+            prefix: [0; 5],
+            sent: 5,
+            body,
+        }
+    }
+}
+
+impl Buf for Framed {
+    fn remaining(&self) -> usize {
+        self.prefix.len() - self.sent + self.body.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.prefix.get(self.sent..) {
+            Some(prefix) if !prefix.is_empty() => prefix,
+            _ => &self.body,
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [io::IoSlice<'a>]) -> usize {
+        let mut n = 0;
+        for part in [self.prefix.get(self.sent..).unwrap_or(&[]), &self.body] {
+            if let (false, Some(slot)) = (part.is_empty(), dst.get_mut(n)) {
+                *slot = io::IoSlice::new(part);
+                n += 1;
+            }
+        }
+        n
+    }
+
+    fn advance(&mut self, count: usize) {
+        let prefix = count.min(self.prefix.len() - self.sent);
+        self.sent += prefix;
+        self.body.advance(count - prefix);
+    }
+}
+
+/// Where a client connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// `host:port`.
+    Tcp(String),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// How addresses are chosen (`balancer_name`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balancer {
+    /// Every address in turn.
+    RoundRobin,
+    /// The first that works.
+    PickFirst,
+}
+
+/// What a client's connections are like.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where to connect.
+    pub authority: Authority,
+    /// How addresses are chosen.
+    pub balancer: Balancer,
+    /// TLS, and the name to verify.
+    pub tls: Option<(
+        Arc<rustls::ClientConfig>,
+        rustls::pki_types::ServerName<'static>,
+    )>,
+    /// Whether a request waits for a connection that cannot be made now (`wait_for_ready`).
+    pub wait_for_ready: bool,
+    /// Ping after so long without activity, and close when no answer comes in the second.
+    pub keepalive: Option<(Duration, Duration, bool)>,
+}
+
+/// The connections of one core.
+pub struct Client {
+    settings: Settings,
+    targets: RefCell<Vec<Rc<Target>>>,
+    next: Cell<usize>,
+    resolved: Cell<Option<Instant>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+struct Target {
+    address: Address,
+    state: RefCell<State>,
+}
+
+enum State {
+    Idle,
+    Connecting(Vec<Waker>),
+    Ready(SendRequest<Framed>),
+    /// Do not try before the instant; the failures so far and the last error.
+    Failed {
+        until: Instant,
+        failures: u32,
+        error: Arc<io::Error>,
+    },
+}
+
+/// First, factor and last of the waits between connection attempts (gRPC connection backoff).
+const BACKOFF: (Duration, f64, Duration) = (Duration::from_secs(1), 1.6, Duration::from_secs(120));
+/// Longest that one attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(20);
+/// Addresses are looked up again after a failure, but not more often than this.
+const RESOLVE_AGAIN: Duration = Duration::from_secs(30);
+/// Bytes a response may bring before it must be read.
+const WINDOW: u32 = 1 << 20;
+
+impl Client {
+    /// A client that has not connected yet.
+    pub fn new(settings: Settings) -> Client {
+        Client {
+            settings,
+            targets: RefCell::new(Vec::new()),
+            next: Cell::new(0),
+            resolved: Cell::new(None),
+        }
+    }
+
+    async fn look_up(&self) -> io::Result<()> {
+        let addresses: Vec<Address> = match &self.settings.authority {
+            Authority::Unix(path) => vec![Address::Unix(path.clone())],
+            Authority::Tcp(authority) => resolve(authority)
+                .await?
+                .into_iter()
+                .map(Address::Tcp)
+                .collect(),
+        };
+        self.resolved.set(Some(Instant::now()));
+        let mut targets = self.targets.borrow_mut();
+        let old = std::mem::take(&mut *targets);
+        for address in addresses {
+            if targets.iter().any(|t| t.address == address) {
+                continue;
+            }
+            let known = old.iter().find(|t| t.address == address).cloned();
+            targets.push(known.unwrap_or_else(|| {
+                Rc::new(Target {
+                    address,
+                    state: RefCell::new(State::Idle),
+                })
+            }));
+        }
+        Ok(())
+    }
+
+    /// A connection that can take a request, until the deadline.
+    ///
+    /// # Errors
+    /// The last error of those addresses that were tried.
+    pub async fn ready(&self, deadline: Instant) -> io::Result<SendRequest<Framed>> {
+        let all_failed = {
+            let targets = self.targets.borrow();
+            targets
+                .iter()
+                .all(|t| matches!(&*t.state.borrow(), State::Failed { .. }))
+        };
+        let due = match self.resolved.get() {
+            None => true,
+            Some(at) => all_failed && at.elapsed() >= RESOLVE_AGAIN,
+        };
+        if due {
+            self.look_up().await?;
+        }
+        let mut last: Option<Arc<io::Error>> = None;
+        loop {
+            let targets: Vec<Rc<Target>> = self.targets.borrow().clone();
+            let start = match self.settings.balancer {
+                Balancer::RoundRobin => {
+                    let n = self.next.get();
+                    self.next.set(n.wrapping_add(1));
+                    n
+                }
+                Balancer::PickFirst => 0,
+            };
+            let mut soonest: Option<Instant> = None;
+            for k in 0..targets.len() {
+                let Some(target) = targets.get((start.wrapping_add(k)) % targets.len()) else {
+                    continue;
+                };
+                match self.connected(target).await {
+                    Ok(sender) => return Ok(sender),
+                    Err((error, until)) => {
+                        last = Some(error);
+                        soonest = Some(soonest.map_or(until, |s: Instant| s.min(until)));
+                    }
+                }
+            }
+            let error = last.clone().unwrap_or_else(|| {
+                Arc::new(io::Error::new(io::ErrorKind::NotFound, "no addresses"))
+            });
+            match soonest {
+                Some(until) if self.settings.wait_for_ready && until < deadline => {
+                    runtime::sleep_until(until).await;
+                }
+                _ => return Err(io::Error::new(error.kind(), error)),
+            }
+        }
+    }
+
+    /// The connection of one target, made now if need be.
+    async fn connected(
+        &self,
+        target: &Rc<Target>,
+    ) -> Result<SendRequest<Framed>, (Arc<io::Error>, Instant)> {
+        loop {
+            let ready = match &*target.state.borrow() {
+                State::Ready(sender) => Some(sender.clone()),
+                State::Failed { until, error, .. } if Instant::now() < *until => {
+                    return Err((error.clone(), *until));
+                }
+                _ => None,
+            };
+            if let Some(sender) = ready {
+                match sender.ready().await {
+                    Ok(sender) => return Ok(sender),
+                    Err(_) => {
+                        // Lost since it was last used: make it anew.
+                        let mut state = target.state.borrow_mut();
+                        if matches!(&*state, State::Ready(_)) {
+                            *state = State::Idle;
+                        }
+                        continue;
+                    }
+                }
+            }
+            let mine = match &mut *target.state.borrow_mut() {
+                State::Connecting(_) => false,
+                state => {
+                    let failures = match state {
+                        State::Failed { failures, .. } => *failures,
+                        _ => 0,
+                    };
+                    *state = State::Connecting(Vec::new());
+                    self.connect(target.clone(), failures);
+                    true
+                }
+            };
+            let _ = mine;
+            let mut registered = false;
+            poll_fn(|cx| match &mut *target.state.borrow_mut() {
+                State::Connecting(waiting) if !registered => {
+                    registered = true;
+                    waiting.push(cx.waker().clone());
+                    Poll::Pending
+                }
+                State::Connecting(_) => Poll::Pending,
+                _ => Poll::Ready(()),
+            })
+            .await;
+        }
+    }
+
+    /// Connects in a task of its own, so that a caller who gives up takes nobody else with it.
+    fn connect(&self, target: Rc<Target>, failures: u32) {
+        let settings = self.settings.clone();
+        runtime::spawn(async move {
+            let attempt = runtime::timeout(CONNECT, connect(&settings, &target.address)).await;
+            let state = match attempt {
+                Ok(Ok(sender)) => State::Ready(sender),
+                failed => {
+                    let error = match failed {
+                        Ok(Err(error)) => error,
+                        _ => io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"),
+                    };
+                    let wait = BACKOFF
+                        .0
+                        .mul_f64(
+                            BACKOFF
+                                .1
+                                .powi(i32::try_from(failures.min(32)).unwrap_or(32)),
+                        )
+                        .min(BACKOFF.2);
+                    State::Failed {
+                        until: Instant::now() + wait,
+                        failures: failures.saturating_add(1),
+                        error: Arc::new(error),
+                    }
+                }
+            };
+            let before = target.state.replace(state);
+            if let State::Connecting(waiting) = before {
+                waiting.into_iter().for_each(Waker::wake);
+            }
+        });
+    }
+}
+
+async fn connect(settings: &Settings, address: &Address) -> io::Result<SendRequest<Framed>> {
+    let stream = match address {
+        Address::Tcp(address) => Stream::connect(*address).await?,
+        Address::Unix(path) => Stream::connect_unix(path).await?,
+    };
+    let io = match &settings.tls {
+        None => Transport::Plain(stream),
+        Some((config, name)) => {
+            let connector = tokio_rustls::TlsConnector::from(config.clone());
+            Transport::TlsClient(Box::new(connector.connect(name.clone(), stream).await?))
+        }
+    };
+    let (sender, mut connection) = h2::client::Builder::new()
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(4 * WINDOW)
+        .enable_push(false)
+        .handshake::<_, Framed>(io)
+        .await
+        .map_err(io::Error::other)?;
+    let keepalive = settings.keepalive;
+    runtime::spawn(async move {
+        let pings = keepalive.and_then(|k| Some((k, connection.ping_pong()?)));
+        match pings {
+            None => {
+                let _ = connection.await;
+            }
+            Some(((every, timeout, _), mut pings)) => {
+                let keep = async {
+                    loop {
+                        runtime::sleep(every).await;
+                        if runtime::timeout(timeout, pings.ping(h2::Ping::opaque()))
+                            .await
+                            .is_err()
+                        {
+                            break;
+                        }
+                    }
+                };
+                let run = async {
+                    let _ = connection.await;
+                };
+                futures_lite::future::or(run, keep).await;
+            }
+        }
+    });
+    Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_framed_message_is_prefix_and_body() {
+        let mut framed = Framed::grpc(Bytes::from_static(b"abc"), true).unwrap();
+        assert_eq!(framed.remaining(), 8);
+        let mut slices = [io::IoSlice::new(&[]), io::IoSlice::new(&[])];
+        assert_eq!(framed.chunks_vectored(&mut slices), 2);
+        framed.advance(6);
+        assert_eq!(framed.chunk(), b"bc");
+        framed.advance(2);
+        assert_eq!(framed.remaining(), 0);
+        let mut plain = Framed::plain(Bytes::from_static(b"xy"));
+        assert_eq!(plain.copy_to_bytes(2), "xy");
+    }
+}

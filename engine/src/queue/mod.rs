@@ -1,0 +1,3 @@
+//! Between a pipeline and an exporter: retry. (The sending queue and the durable log come here.)
+
+pub mod retry;

@@ -1,0 +1,4 @@
+//! Receiver `otlp`: OTLP over gRPC and HTTP.
+
+pub mod grpc;
+pub mod ingest;
