@@ -1,6 +1,7 @@
 //! OTLP on the wire, and a request as columns.
 
 pub mod batch;
+pub mod json;
 pub mod otlp;
 mod signal;
 pub mod wire;
