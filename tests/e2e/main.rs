@@ -1,0 +1,7 @@
+//! End-to-end tests on the real binary, each on both runtimes. A module a
+//! matter; every test that pins a rule of OTLP cites it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod config;
+mod server_grpc;

@@ -1,0 +1,1 @@
+//! The real binary with real peers on both sides.
