@@ -1,0 +1,675 @@
+//! Every metric there is: name, help text, unit, type, the level from which it is
+//! shown. Names, texts, units and levels of `otelcol_*` are the Collector's, whose
+//! dashboards and alerts read them; `trunkline_*` are the gateway's own. The values
+//! are written elsewhere.
+
+use trunkline_proto::Signal;
+
+/// How much is shown: `service::telemetry::metrics::level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Nothing; there is no listener.
+    None = 0,
+    /// What every user needs.
+    Basic = 1,
+    /// The default.
+    Normal = 2,
+    /// Everything.
+    Detailed = 3,
+}
+
+impl Level {
+    /// Reads a level as configuration writes it, in any case.
+    pub fn parse(text: &str) -> Option<Level> {
+        match text.to_ascii_lowercase().as_str() {
+            "none" => Some(Level::None),
+            "basic" => Some(Level::Basic),
+            "normal" => Some(Level::Normal),
+            "detailed" => Some(Level::Detailed),
+            _ => None,
+        }
+    }
+
+    pub(super) fn from_repr(repr: u8) -> Level {
+        match repr {
+            0 => Level::None,
+            1 => Level::Basic,
+            2 => Level::Normal,
+            _ => Level::Detailed,
+        }
+    }
+}
+
+/// What a metric's values are measured in, as far as names show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A count of things (`{span}`, `{request}`, …), which names do not show.
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution; the bounds of its buckets, ascending, inclusive.
+    Histogram(&'static [f64]),
+}
+
+/// How the values of several cores make one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Across {
+    /// Added up.
+    Sum,
+    /// The largest: for what every core has a copy of.
+    Max,
+}
+
+/// What a metric is.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Name without suffixes for unit and type.
+    pub name: &'static str,
+    /// Help text, stability included.
+    pub help: &'static str,
+    /// Unit.
+    pub unit: Unit,
+    /// Type.
+    pub kind: Kind,
+    /// Shown from this level on.
+    pub level: Level,
+    /// Name of the instrumentation scope, shown with `without_scope_info: false`.
+    pub scope: &'static str,
+    /// How cores combine.
+    pub across: Across,
+}
+
+const RECEIVER: &str = "go.opentelemetry.io/collector/receiver/receiverhelper";
+const PROCESSOR: &str = "go.opentelemetry.io/collector/processor/processorhelper";
+const BATCH: &str = "go.opentelemetry.io/collector/processor/batchprocessor";
+const MEMORY_LIMITER: &str = "go.opentelemetry.io/collector/processor/memorylimiterprocessor";
+const EXPORTER: &str = "go.opentelemetry.io/collector/exporter/exporterhelper";
+const SERVICE: &str = "go.opentelemetry.io/collector/service";
+const OTELHTTP: &str = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp";
+const OTELGRPC: &str =
+    "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc";
+const OWN: &str = "trunkline";
+
+const fn metric(
+    scope: &'static str,
+    level: Level,
+    kind: Kind,
+    unit: Unit,
+    name: &'static str,
+    help: &'static str,
+) -> Descriptor {
+    Descriptor {
+        name,
+        help,
+        unit,
+        kind,
+        level,
+        scope,
+        across: Across::Sum,
+    }
+}
+
+const fn counter(scope: &'static str, name: &'static str, help: &'static str) -> Descriptor {
+    metric(scope, Level::Basic, Kind::Counter, Unit::Count, name, help)
+}
+
+const fn gauge(scope: &'static str, name: &'static str, help: &'static str) -> Descriptor {
+    metric(scope, Level::Basic, Kind::Gauge, Unit::Count, name, help)
+}
+
+/// Sizes in items, of batches and queued requests.
+const SIZES: &[f64] = &[
+    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2000.0, 3000.0, 4000.0, 5000.0,
+    6000.0, 7000.0, 8000.0, 9000.0, 10000.0, 20000.0, 30000.0, 50000.0, 100000.0,
+];
+/// Sizes in bytes: the powers of two from 128 to 16 MiB.
+const BYTE_SIZES: &[f64] = &[
+    128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0, 32768.0, 65536.0, 131072.0,
+    262144.0, 524288.0, 1048576.0, 2097152.0, 4194304.0, 8388608.0, 16777216.0,
+];
+/// The OpenTelemetry SDK's default bounds.
+const SDK_BOUNDS: &[f64] = &[
+    0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0,
+    10000.0,
+];
+/// Durations of calls in seconds (OpenTelemetry semantic conventions).
+const CALL_SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// One descriptor a signal, in the order of [`Signal::index`].
+pub type PerSignal = [Descriptor; 4];
+
+/// The descriptor for `signal`.
+pub fn of(descriptors: &'static PerSignal, signal: Signal) -> &'static Descriptor {
+    match signal {
+        Signal::Traces => &descriptors[0],
+        Signal::Metrics => &descriptors[1],
+        Signal::Logs => &descriptors[2],
+        Signal::Profiles => &descriptors[3],
+    }
+}
+
+/// `otelcol_receiver_accepted_*`; labels receiver, transport.
+pub static RECEIVER_ACCEPTED: PerSignal = [
+    counter(
+        RECEIVER,
+        "otelcol_receiver_accepted_spans",
+        "Number of spans successfully pushed into the pipeline. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_accepted_metric_points",
+        "Number of metric points successfully pushed into the pipeline. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_accepted_log_records",
+        "Number of log records successfully pushed into the pipeline. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_accepted_profile_samples",
+        "Number of profile samples successfully pushed into the pipeline. [Alpha]",
+    ),
+];
+
+/// `otelcol_receiver_refused_*`; labels receiver, transport.
+pub static RECEIVER_REFUSED: PerSignal = [
+    counter(
+        RECEIVER,
+        "otelcol_receiver_refused_spans",
+        "Number of spans that could not be pushed into the pipeline. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_refused_metric_points",
+        "Number of metric points that could not be pushed into the pipeline. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_refused_log_records",
+        "Number of log records that could not be pushed into the pipeline. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_refused_profile_samples",
+        "Number of profile samples that could not be pushed into the pipeline. [Alpha]",
+    ),
+];
+
+/// `otelcol_receiver_failed_*`; labels receiver, transport.
+pub static RECEIVER_FAILED: PerSignal = [
+    counter(
+        RECEIVER,
+        "otelcol_receiver_failed_spans",
+        "The number of spans that failed to be processed by the receiver due to internal errors. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_failed_metric_points",
+        "The number of metric points that failed to be processed by the receiver due to internal errors. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_failed_log_records",
+        "The number of log records that failed to be processed by the receiver due to internal errors. [Alpha]",
+    ),
+    counter(
+        RECEIVER,
+        "otelcol_receiver_failed_profile_samples",
+        "The number of profile samples that failed to be processed by the receiver due to internal errors. [Alpha]",
+    ),
+];
+
+/// With the gate `receiverhelper.newReceiverMetrics`; labels receiver, transport,
+/// outcome (success, refused, failure).
+pub static RECEIVER_REQUESTS: Descriptor = counter(
+    RECEIVER,
+    "otelcol_receiver_requests",
+    "The number of requests performed. [Alpha]",
+);
+
+/// Labels processor, otel_signal.
+pub static PROCESSOR_INCOMING: Descriptor = counter(
+    PROCESSOR,
+    "otelcol_processor_incoming_items",
+    "Number of items passed to the processor. [Alpha]",
+);
+/// Labels processor, otel_signal.
+pub static PROCESSOR_OUTGOING: Descriptor = counter(
+    PROCESSOR,
+    "otelcol_processor_outgoing_items",
+    "Number of items emitted from the processor. [Alpha]",
+);
+/// Labels processor, otel_signal.
+pub static PROCESSOR_DURATION: Descriptor = metric(
+    PROCESSOR,
+    Level::Detailed,
+    Kind::Histogram(SDK_BOUNDS),
+    Unit::Seconds,
+    "otelcol_processor_internal_duration",
+    "Duration of time taken to process a batch of telemetry data through the processor. [Alpha]",
+);
+
+/// `otelcol_processor_memory_limiter_accepted_*`, profiles have none; label processor.
+pub static MEMORY_LIMITER_ACCEPTED: [Descriptor; 3] = [
+    counter(
+        MEMORY_LIMITER,
+        "otelcol_processor_memory_limiter_accepted_spans",
+        "Number of spans successfully pushed into the next component in the pipeline. [Alpha]",
+    ),
+    counter(
+        MEMORY_LIMITER,
+        "otelcol_processor_memory_limiter_accepted_metric_points",
+        "Number of metric points successfully pushed into the next component in the pipeline. [Alpha]",
+    ),
+    counter(
+        MEMORY_LIMITER,
+        "otelcol_processor_memory_limiter_accepted_log_records",
+        "Number of log records successfully pushed into the next component in the pipeline. [Alpha]",
+    ),
+];
+/// `otelcol_processor_memory_limiter_refused_*`, profiles have none; label processor.
+pub static MEMORY_LIMITER_REFUSED: [Descriptor; 3] = [
+    counter(
+        MEMORY_LIMITER,
+        "otelcol_processor_memory_limiter_refused_spans",
+        "Number of spans that were rejected by the next component in the pipeline. [Alpha]",
+    ),
+    counter(
+        MEMORY_LIMITER,
+        "otelcol_processor_memory_limiter_refused_metric_points",
+        "Number of metric points that were rejected by the next component in the pipeline. [Alpha]",
+    ),
+    counter(
+        MEMORY_LIMITER,
+        "otelcol_processor_memory_limiter_refused_log_records",
+        "Number of log records that were rejected by the next component in the pipeline. [Alpha]",
+    ),
+];
+
+/// Label processor.
+pub static BATCH_SIZE_TRIGGER: Descriptor = metric(
+    BATCH,
+    Level::Normal,
+    Kind::Counter,
+    Unit::Count,
+    "otelcol_processor_batch_batch_size_trigger_send",
+    "Number of times the batch was sent due to a size trigger [Development]",
+);
+/// Label processor.
+pub static BATCH_TIMEOUT_TRIGGER: Descriptor = metric(
+    BATCH,
+    Level::Normal,
+    Kind::Counter,
+    Unit::Count,
+    "otelcol_processor_batch_timeout_trigger_send",
+    "Number of times the batch was sent due to a timeout trigger [Development]",
+);
+/// Label processor.
+pub static BATCH_SEND_SIZE: Descriptor = metric(
+    BATCH,
+    Level::Normal,
+    Kind::Histogram(SIZES),
+    Unit::Count,
+    "otelcol_processor_batch_batch_send_size",
+    "Number of units in the batch [Development]",
+);
+/// Label processor.
+pub static BATCH_SEND_SIZE_BYTES: Descriptor = metric(
+    BATCH,
+    Level::Detailed,
+    Kind::Histogram(BYTE_SIZES),
+    Unit::Bytes,
+    "otelcol_processor_batch_batch_send_size_bytes",
+    "Number of bytes in batch that was sent. Only available on detailed level. [Development]",
+);
+/// Label processor; the signals that share the id add up, the cores do not.
+pub static BATCH_METADATA_CARDINALITY: Descriptor = Descriptor {
+    across: Across::Max,
+    ..metric(
+        BATCH,
+        Level::Normal,
+        Kind::Gauge,
+        Unit::Count,
+        "otelcol_processor_batch_metadata_cardinality",
+        "Number of distinct metadata value combinations being processed [Development]",
+    )
+};
+
+/// `otelcol_exporter_sent_*`; labels exporter, server_address, server_port, url_path.
+pub static EXPORTER_SENT: PerSignal = [
+    counter(
+        EXPORTER,
+        "otelcol_exporter_sent_spans",
+        "Number of spans successfully sent to destination. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_sent_metric_points",
+        "Number of metric points successfully sent to destination. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_sent_log_records",
+        "Number of log record successfully sent to destination. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_sent_profile_samples",
+        "Number of profile samples successfully sent to destination. [Development]",
+    ),
+];
+
+/// `otelcol_exporter_send_failed_*`; labels as sent, and error_type,
+/// error_permanent at level detailed.
+pub static EXPORTER_SEND_FAILED: PerSignal = [
+    counter(
+        EXPORTER,
+        "otelcol_exporter_send_failed_spans",
+        "Number of spans in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_send_failed_metric_points",
+        "Number of metric points in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_send_failed_log_records",
+        "Number of log records in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_send_failed_profile_samples",
+        "Number of profile samples in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Development]",
+    ),
+];
+
+/// `otelcol_exporter_enqueue_failed_*`; label exporter.
+pub static EXPORTER_ENQUEUE_FAILED: PerSignal = [
+    counter(
+        EXPORTER,
+        "otelcol_exporter_enqueue_failed_spans",
+        "Number of spans failed to be added to the sending queue. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_enqueue_failed_metric_points",
+        "Number of metric points failed to be added to the sending queue. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_enqueue_failed_log_records",
+        "Number of log records failed to be added to the sending queue. [Alpha]",
+    ),
+    counter(
+        EXPORTER,
+        "otelcol_exporter_enqueue_failed_profile_samples",
+        "Number of profile samples failed to be added to the sending queue. [Development]",
+    ),
+];
+
+/// Labels exporter, data_type.
+pub static EXPORTER_IN_FLIGHT: Descriptor = gauge(
+    EXPORTER,
+    "otelcol_exporter_in_flight_requests",
+    "Number of export requests currently in-flight (including retry backoff). [Development]",
+);
+/// Labels exporter, data_type; in units of the queue's sizer.
+pub static EXPORTER_QUEUE_SIZE: Descriptor = gauge(
+    EXPORTER,
+    "otelcol_exporter_queue_size",
+    "Current size of the retry queue (in batches). [Alpha]",
+);
+/// Labels exporter, data_type; in units of the queue's sizer.
+pub static EXPORTER_QUEUE_CAPACITY: Descriptor = gauge(
+    EXPORTER,
+    "otelcol_exporter_queue_capacity",
+    "Fixed capacity of the retry queue (in batches). [Alpha]",
+);
+/// Labels exporter, data_type.
+pub static EXPORTER_PARTITIONS: Descriptor = gauge(
+    EXPORTER,
+    "otelcol_exporter_queue_batch_partition_cache_size",
+    "Current number of active partition batchers in the LRU cache. Only recorded when batch partitioning is enabled. [Development]",
+);
+/// Labels exporter, data_type.
+pub static EXPORTER_PARTITION_CAPACITY: Descriptor = gauge(
+    EXPORTER,
+    "otelcol_exporter_queue_batch_partition_cache_capacity",
+    "Maximum number of active partition batchers in the LRU cache. Only recorded when batch partitioning is enabled. [Development]",
+);
+/// Label exporter.
+pub static EXPORTER_ENQUEUE_SIZE: Descriptor = metric(
+    EXPORTER,
+    Level::Detailed,
+    Kind::Histogram(SIZES),
+    Unit::Count,
+    "otelcol_exporter_enqueue_size",
+    "Number of units in the request added to the sending queue. Only available on detailed level. [Development]",
+);
+/// Label exporter.
+pub static EXPORTER_ENQUEUE_SIZE_BYTES: Descriptor = metric(
+    EXPORTER,
+    Level::Detailed,
+    Kind::Histogram(BYTE_SIZES),
+    Unit::Bytes,
+    "otelcol_exporter_enqueue_size_bytes",
+    "Number of bytes in the request added to the sending queue. Only available on detailed level. [Development]",
+);
+/// Labels as [`EXPORTER_SENT`].
+pub static EXPORTER_BATCH_SEND_SIZE: Descriptor = metric(
+    EXPORTER,
+    Level::Detailed,
+    Kind::Histogram(SIZES),
+    Unit::Count,
+    "otelcol_exporter_queue_batch_send_size",
+    "Number of units in the batch. Only recorded when batching is enabled. Only available on detailed level. [Development]",
+);
+/// Labels as [`EXPORTER_SENT`].
+pub static EXPORTER_BATCH_SEND_SIZE_BYTES: Descriptor = metric(
+    EXPORTER,
+    Level::Detailed,
+    Kind::Histogram(BYTE_SIZES),
+    Unit::Bytes,
+    "otelcol_exporter_queue_batch_send_size_bytes",
+    "Number of bytes in batch that was sent. Only recorded when batching is enabled. Only available on detailed level. [Development]",
+);
+
+/// No labels.
+pub static PROCESS_UPTIME: Descriptor = metric(
+    SERVICE,
+    Level::Basic,
+    Kind::Counter,
+    Unit::Seconds,
+    "otelcol_process_uptime",
+    "Uptime of the process [Alpha]",
+);
+/// No labels.
+pub static PROCESS_CPU_SECONDS: Descriptor = metric(
+    SERVICE,
+    Level::Basic,
+    Kind::Counter,
+    Unit::Seconds,
+    "otelcol_process_cpu_seconds",
+    "Total CPU user and system time in seconds [Alpha]",
+);
+/// No labels.
+pub static PROCESS_MEMORY_RSS: Descriptor = metric(
+    SERVICE,
+    Level::Basic,
+    Kind::Gauge,
+    Unit::Bytes,
+    "otelcol_process_memory_rss",
+    "Total physical memory (resident set size) [Alpha]",
+);
+/// No labels.
+pub static PROCESS_HEAP_ALLOC: Descriptor = metric(
+    SERVICE,
+    Level::Basic,
+    Kind::Gauge,
+    Unit::Bytes,
+    "otelcol_process_runtime_heap_alloc_bytes",
+    "Bytes of allocated heap objects (see 'go doc runtime.MemStats.HeapAlloc') [Alpha]",
+);
+/// No labels.
+pub static PROCESS_TOTAL_ALLOC: Descriptor = metric(
+    SERVICE,
+    Level::Basic,
+    Kind::Counter,
+    Unit::Bytes,
+    "otelcol_process_runtime_total_alloc_bytes",
+    "Cumulative bytes allocated for heap objects (see 'go doc runtime.MemStats.TotalAlloc') [Alpha]",
+);
+/// No labels.
+pub static PROCESS_TOTAL_SYS: Descriptor = metric(
+    SERVICE,
+    Level::Basic,
+    Kind::Gauge,
+    Unit::Bytes,
+    "otelcol_process_runtime_total_sys_memory_bytes",
+    "Total bytes of memory obtained from the OS (see 'go doc runtime.MemStats.Sys') [Alpha]",
+);
+
+const fn http(kind: Kind, unit: Unit, name: &'static str, help: &'static str) -> Descriptor {
+    metric(OTELHTTP, Level::Detailed, kind, unit, name, help)
+}
+
+/// Labels http_*, network_protocol_*, server_*, url_scheme.
+pub static HTTP_SERVER_DURATION: Descriptor = http(
+    Kind::Histogram(CALL_SECONDS),
+    Unit::Seconds,
+    "http_server_request_duration",
+    "Duration of HTTP server requests.",
+);
+/// Labels as [`HTTP_SERVER_DURATION`].
+pub static HTTP_SERVER_REQUEST_SIZE: Descriptor = http(
+    Kind::Histogram(SDK_BOUNDS),
+    Unit::Bytes,
+    "http_server_request_body_size",
+    "Size of HTTP server request bodies.",
+);
+/// Labels as [`HTTP_SERVER_DURATION`].
+pub static HTTP_SERVER_RESPONSE_SIZE: Descriptor = http(
+    Kind::Histogram(SDK_BOUNDS),
+    Unit::Bytes,
+    "http_server_response_body_size",
+    "Size of HTTP server response bodies.",
+);
+/// Labels as [`HTTP_SERVER_DURATION`] without http_route.
+pub static HTTP_CLIENT_DURATION: Descriptor = http(
+    Kind::Histogram(CALL_SECONDS),
+    Unit::Seconds,
+    "http_client_request_duration",
+    "Duration of HTTP client requests.",
+);
+/// Labels as [`HTTP_CLIENT_DURATION`].
+pub static HTTP_CLIENT_REQUEST_SIZE: Descriptor = http(
+    Kind::Histogram(SDK_BOUNDS),
+    Unit::Bytes,
+    "http_client_request_body_size",
+    "Size of HTTP client request bodies.",
+);
+/// Labels rpc_method, rpc_response_status_code, rpc_system_name.
+pub static RPC_SERVER_DURATION: Descriptor = metric(
+    OTELGRPC,
+    Level::Detailed,
+    Kind::Histogram(CALL_SECONDS),
+    Unit::Seconds,
+    "rpc_server_call_duration",
+    "Measures the duration of an incoming Remote Procedure Call (RPC).",
+);
+/// Labels as [`RPC_SERVER_DURATION`], server_address, server_port.
+pub static RPC_CLIENT_DURATION: Descriptor = metric(
+    OTELGRPC,
+    Level::Detailed,
+    Kind::Histogram(CALL_SECONDS),
+    Unit::Seconds,
+    "rpc_client_call_duration",
+    "Measures the duration of an outgoing Remote Procedure Call (RPC).",
+);
+
+/// The ledger: items that entered a pipeline. Label pipeline.
+pub static PIPELINE_RECEIVED: Descriptor = counter(
+    OWN,
+    "trunkline_pipeline_received_items",
+    "Number of items that entered the pipeline.",
+);
+/// The ledger: items that the pipeline's exporters took. Label pipeline.
+pub static PIPELINE_SENT: Descriptor = counter(
+    OWN,
+    "trunkline_pipeline_sent_items",
+    "Number of items that the exporters of the pipeline took.",
+);
+/// The ledger: items given back to the sender. Label pipeline.
+pub static PIPELINE_REFUSED: Descriptor = counter(
+    OWN,
+    "trunkline_pipeline_refused_items",
+    "Number of items that the pipeline did not take; the sender was told.",
+);
+/// The ledger: items dropped on purpose or by fault. Labels pipeline, reason.
+pub static PIPELINE_DROPPED: Descriptor = counter(
+    OWN,
+    "trunkline_pipeline_dropped_items",
+    "Number of items that the pipeline dropped, by reason.",
+);
+/// The ledger: items on their way. Label pipeline.
+pub static PIPELINE_HELD: Descriptor = gauge(
+    OWN,
+    "trunkline_pipeline_held_items",
+    "Number of items in the pipeline now.",
+);
+
+/// Memory that requests hold. Label core.
+pub static MEMORY_USED: Descriptor = metric(
+    OWN,
+    Level::Basic,
+    Kind::Gauge,
+    Unit::Bytes,
+    "trunkline_memory_used_bytes",
+    "Memory that requests in hand occupy.",
+);
+/// Memory that requests may hold. Label core.
+pub static MEMORY_BUDGET: Descriptor = metric(
+    OWN,
+    Level::Basic,
+    Kind::Gauge,
+    Unit::Bytes,
+    "trunkline_memory_budget_bytes",
+    "Memory that requests in hand may occupy.",
+);
+/// CPU time of a core's thread. Label core.
+pub static CORE_CPU_SECONDS: Descriptor = metric(
+    OWN,
+    Level::Basic,
+    Kind::Counter,
+    Unit::Seconds,
+    "trunkline_core_cpu_seconds",
+    "CPU user and system time of the thread of a core in seconds.",
+);
+/// Requests handed to another core. Label core (the one that gave).
+pub static CORE_MOVED_REQUESTS: Descriptor = counter(
+    OWN,
+    "trunkline_core_moved_requests",
+    "Number of requests that a core handed to another one.",
+);
+/// Log lines lost because the place they go to was slower than they came.
+pub static LOG_LINES_LOST: Descriptor = counter(
+    OWN,
+    "trunkline_log_lost_lines",
+    "Number of log lines that were lost because their output was too slow.",
+);

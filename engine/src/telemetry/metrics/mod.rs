@@ -1,0 +1,21 @@
+//! Metrics of the gateway itself. A component takes its instruments from the
+//! [`Registry`] when it is built, one set for every core, and writes them without
+//! locks; a scrape adds the cores up. Which metrics exist is in `descriptors`, how
+//! they look on the page in `exposition`.
+
+mod bundles;
+mod cells;
+pub mod descriptors;
+mod exposition;
+mod http_client_server;
+mod registry;
+
+pub use bundles::{
+    BatchMetrics, Destination, ExporterMetrics, InFlight, MemoryLimiterMetrics, ProcessorMetrics,
+    QueueMetrics, ReceiverMetrics,
+};
+pub use cells::{Counter, Gauge, Histogram};
+pub use descriptors::{Across, Descriptor, Kind, Level, Unit};
+pub use exposition::{CONTENT_TYPE, Page, format_value, write_page};
+pub use http_client_server::{HttpMetrics, RpcMetrics};
+pub use registry::{FamilySample, HistogramSample, Observer, Registry, SampleValue, SeriesSample};
