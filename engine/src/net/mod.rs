@@ -3,8 +3,8 @@
 
 pub mod admission;
 pub mod buffers;
-pub mod drain;
 pub mod compression;
+pub mod drain;
 pub mod http2;
 pub mod partial_success;
 pub mod resolve;

@@ -102,12 +102,18 @@ where
                 if let Some(cpu) = cpu {
                     limits::pin(cpu)?;
                 }
+                // Not a LocalSet on a plain runtime: its wakes go through an eventfd, one write each.
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_io()
                     .enable_time()
-                    .build()?;
+                    .build_local(tokio::runtime::LocalOptions::default())?;
                 enter(mode, core);
-                tokio::task::LocalSet::new().block_on(&runtime, make());
+                runtime.block_on(async move {
+                    match tokio::task::spawn_local(make()).await {
+                        Ok(()) => Ok(()),
+                        Err(panicked) => Err(io::Error::other(panicked)),
+                    }
+                })?;
                 Ok(())
             }
         })?;

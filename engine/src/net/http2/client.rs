@@ -277,19 +277,22 @@ impl Client {
                     }
                 }
             }
-            let mine = match &mut *target.state.borrow_mut() {
-                State::Connecting(_) => false,
-                state => {
-                    let failures = match state {
-                        State::Failed { failures, .. } => *failures,
-                        _ => 0,
-                    };
+            let begin = {
+                let mut state = target.state.borrow_mut();
+                let failures = match &*state {
+                    State::Connecting(_) => None,
+                    State::Failed { failures, .. } => Some(*failures),
+                    _ => Some(0),
+                };
+                if failures.is_some() {
                     *state = State::Connecting(Vec::new());
-                    self.connect(target.clone(), failures);
-                    true
                 }
+                failures
             };
-            let _ = mine;
+            // Not while the state is borrowed: a new task may run at once.
+            if let Some(failures) = begin {
+                self.connect(target.clone(), failures);
+            }
             let mut registered = false;
             poll_fn(|cx| match &mut *target.state.borrow_mut() {
                 State::Connecting(waiting) if !registered => {

@@ -26,6 +26,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use smallvec::SmallVec;
 use socket2::MaybeUninitSlice;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -98,6 +99,8 @@ struct Body {
     error: Option<BodyError>,
     /// Payload bytes whose stream window was not given back yet.
     unacknowledged: u32,
+    /// The stream whose DATA lately came after this one's: senders go round their streams.
+    follower: u32,
     waker: Option<Waker>,
 }
 
@@ -194,6 +197,7 @@ impl Bodies {
             buffer: None,
             error: None,
             unacknowledged: 0,
+            follower: stream,
             waker: None,
         });
         Expected {
@@ -299,12 +303,14 @@ pub struct Divert {
     state: State,
     /// The stream whose DATA was held back once so that its request could be accepted.
     held_back: u32,
-    /// An empty DATA frame for `h2`, and how much of it is delivered.
-    end_frame: [u8; HEADER],
-    end_sent: usize,
-    /// Frames of a body that lately followed each other, and their length.
+    /// Empty DATA frames for `h2` that end streams, and how much of them is delivered.
+    ends: Vec<u8>,
+    ends_sent: usize,
+    /// How many frames to guess ahead, and the length of a full frame.
     guess: usize,
     guess_len: usize,
+    /// The diverted stream whose DATA came last.
+    last: u32,
     /// Payload whose connection window was not given back yet.
     unacknowledged: u32,
     stream_credits: Vec<(u32, u32)>,
@@ -341,10 +347,11 @@ impl Divert {
             // The client's connection preface (RFC 9113 §3.4) is no frame.
             state: State::Forward(24),
             held_back: 0,
-            end_frame: [0; HEADER],
-            end_sent: HEADER,
-            guess: 0,
+            ends: Vec::new(),
+            ends_sent: 0,
+            guess: 1,
             guess_len: 0,
+            last: 0,
             unacknowledged: 0,
             stream_credits: Vec::new(),
             out: Vec::new(),
@@ -431,15 +438,12 @@ impl Divert {
             };
             return;
         }
-        if end {
-            let id = stream.to_be_bytes();
-            self.end_frame = [0, 0, 0, DATA, END_STREAM, id[0], id[1], id[2], id[3]];
-            self.end_sent = 0;
-        }
+        self.ended(stream, end);
         self.state = State::Header;
     }
 
-    /// Reads payload straight into its body, guessing the headers in between.
+    /// Reads payload straight into its body, and what is guessed to follow into the bodies it is
+    /// guessed to be of.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -449,47 +453,31 @@ impl Divert {
     ) -> Poll<io::Result<usize>> {
         let bodies = self.bodies.clone();
         let mut all = bodies.0.bodies.borrow_mut();
-        let body = all.iter_mut().rev().find(|b| b.stream == stream);
-        let missing = body.as_ref().and_then(|b| b.missing()).unwrap_or(0);
-        let Some(buffer) = body
-            .and_then(|b| b.buffer.as_mut())
-            .filter(|_| missing >= left)
-        else {
+        let direct = all
+            .iter()
+            .position(|b| b.stream == stream && b.missing().is_some_and(|m| m >= left));
+        let Some(first) = direct else {
             drop(all);
             return self.poll_fill(cx);
         };
-        if self.raw.is_none() {
-            self.raw = Some(Buffer::with_capacity(RAW));
-        }
-        let Some(raw) = self.raw.as_mut() else {
-            return Poll::Ready(Ok(0));
-        };
+        let plan = self.plan(&all, first, left);
+        let raw = self.raw.get_or_insert_with(|| Buffer::with_capacity(RAW));
 
         let mut headers = [MaybeUninit::<[u8; HEADER]>::uninit(); MAX_GUESS];
-        let mut guessed = [0usize; MAX_GUESS];
-        let mut guesses = 0;
         let read = {
-            let mut slices: smallvec::SmallVec<[MaybeUninitSlice<'_>; 2 * MAX_GUESS + 2]> =
-                smallvec::SmallVec::new();
-            let spare = buffer.spare();
-            let (first, mut rest) = spare.split_at_mut(left.min(spare.len()));
-            slices.push(MaybeUninitSlice::new(first));
-            let mut to_come = missing - left;
-            if !end && self.guess_len > 0 {
-                for (header, length) in headers.iter_mut().zip(guessed.iter_mut()).take(self.guess)
-                {
-                    let next = self.guess_len.min(to_come).min(rest.len());
-                    if next == 0 {
-                        break;
-                    }
-                    let (payload, after) = rest.split_at_mut(next);
-                    rest = after;
-                    to_come -= next;
-                    *length = next;
-                    guesses += 1;
-                    slices.push(MaybeUninitSlice::new(as_bytes(header)));
-                    slices.push(MaybeUninitSlice::new(payload));
-                }
+            let mut spare: SmallVec<[&mut [MaybeUninit<u8>]; 16]> = all
+                .iter_mut()
+                .map(|b| b.buffer.as_mut().map(Buffer::spare).unwrap_or_default())
+                .collect();
+            let mut slices: SmallVec<[MaybeUninitSlice<'_>; 2 * MAX_GUESS + 2]> = SmallVec::new();
+            slices.push(MaybeUninitSlice::new(cut(&mut spare, first, left)));
+            for (guess, header) in plan.iter().zip(headers.iter_mut()) {
+                slices.push(MaybeUninitSlice::new(scratch::as_bytes(header)));
+                slices.push(MaybeUninitSlice::new(cut(
+                    &mut spare,
+                    guess.body,
+                    guess.length,
+                )));
             }
             slices.push(MaybeUninitSlice::new(raw.spare()));
             self.io.poll_recv(cx, &mut slices)
@@ -505,119 +493,130 @@ impl Divert {
             end_or_error => return end_or_error,
         };
 
-        // What was read, piece by piece.
+        // What was read, frame by frame, as far as the guesses hold.
+        let mut counts: SmallVec<[(u32, usize, bool); MAX_GUESS]> = SmallVec::new();
         let mut n = received;
         let taken = n.min(left);
-        buffer.advance(taken);
+        advance(&mut all, first, taken);
         n -= taken;
-        let mut data = taken;
-        let mut state = State::Body {
-            stream,
-            left: left - taken,
-            padding: 0,
-            end,
-        };
-        let mut ended = taken == left;
-        let mut is_end = end;
+        counts.push((stream, taken, !end));
+        let mut current = (stream, left - taken, end);
+        let mut ends: SmallVec<[u32; 8]> = SmallVec::new();
         let mut right = 0;
         let mut spill: Option<Vec<u8>> = None;
-        for (k, length) in guessed.iter().copied().enumerate().take(guesses) {
+        for (k, (guess, header)) in plan.iter().zip(headers.iter()).enumerate() {
             if n == 0 {
                 break;
             }
             let have = n.min(HEADER);
-            let header = headers
-                .get(k)
-                .map(|h| initialised(h, have))
-                .unwrap_or_default();
-            n -= have;
-            let parsed = (have == HEADER).then(|| Frame::parse(&header));
-            let good = parsed.as_ref().is_some_and(|f| {
-                f.kind == DATA && f.stream == stream && f.flags & PADDED == 0 && f.length == length
-            });
-            if good {
-                let taken = n.min(length);
-                buffer.advance(taken);
-                data += taken;
-                n -= taken;
-                is_end = parsed.is_some_and(|f| f.flags & END_STREAM != 0);
-                ended = taken == length;
-                state = State::Body {
-                    stream,
-                    left: length - taken,
-                    padding: 0,
-                    end: is_end,
-                };
-                right += 1;
-                if is_end {
-                    // Nothing of this stream follows; what does was guessed wrong.
-                    if n > 0 && k + 1 < guesses {
-                        spill = Some(Vec::new());
-                    }
-                    if spill.is_none() {
-                        break;
-                    }
-                } else {
-                    continue;
-                }
-            } else {
-                let mut bytes = Vec::with_capacity(n + HEADER);
-                bytes.extend_from_slice(header.get(..have).unwrap_or(&[]));
-                spill = Some(bytes);
+            let frame = Frame::parse(&scratch::initialised(header, have));
+            let holds = have == HEADER
+                && frame.kind == DATA
+                && frame.stream == all.get(guess.body).map_or(0, |b| b.stream)
+                && frame.flags & PADDED == 0
+                && frame.length == guess.length;
+            if !holds {
+                let rest = (
+                    plan.get(k..).unwrap_or(&[]),
+                    headers.get(k..).unwrap_or(&[]),
+                );
+                spill = Some(collect(&mut all, rest.0, rest.1, &mut n));
+                break;
             }
-            // From here on the bytes lie where other things were expected: put them in order.
-            let bytes = spill.get_or_insert_with(Vec::new);
-            let mut offset = 0;
-            let mut at = k;
-            let mut need_header = good;
-            while n > 0 && at < guesses {
-                if need_header {
-                    at += 1;
-                    if at >= guesses {
-                        break;
-                    }
-                    let have = n.min(HEADER);
-                    let header = headers
-                        .get(at)
-                        .map(|h| initialised(h, have))
-                        .unwrap_or_default();
-                    bytes.extend_from_slice(header.get(..have).unwrap_or(&[]));
-                    n -= have;
-                }
-                let length = guessed.get(at).copied().unwrap_or(0);
-                let have = n.min(length);
-                bytes.extend_from_slice(&peek(buffer, offset, have));
-                offset += length;
-                n -= have;
-                need_header = true;
+            right += 1;
+            n -= HEADER;
+            if current.2 {
+                ends.push(current.0);
             }
-            break;
-        }
-        if guesses > 0 {
-            self.guess = if right == guesses {
-                (right * 2).min(MAX_GUESS)
-            } else {
-                right.max(1)
-            };
-        } else if ended && !is_end {
-            self.guess = self.guess.max(1);
+            let taken = n.min(guess.length);
+            advance(&mut all, guess.body, taken);
+            n -= taken;
+            let end = frame.flags & END_STREAM != 0;
+            counts.push((frame.stream, taken, !end));
+            current = (frame.stream, guess.length - taken, end);
         }
         // The rest lies in the raw buffer.
         raw.advance(n);
         if let Some(mut bytes) = spill {
+            // A guess that was wrong costs a copy: risk less.
+            self.guess = (self.guess / 2).max(right).max(1);
             bytes.extend_from_slice(raw);
             let mut longer = Buffer::with_capacity(bytes.len().max(RAW));
             longer.extend_from_slice(&bytes);
             self.raw = Some(longer);
             self.raw_start = 0;
+        } else if right == plan.len() {
+            self.guess = (self.guess * 2).min(MAX_GUESS);
         }
         drop(all);
-        self.count(stream, data, !is_end);
-        self.state = state;
-        if ended {
-            self.end_of_data(stream, 0, is_end);
+        for stream in ends {
+            self.ended(stream, true);
+        }
+        for (stream, n, more) in counts {
+            self.count(stream, n, more);
+        }
+        let (stream, left, end) = current;
+        self.last = stream;
+        self.state = State::Body {
+            stream,
+            left,
+            padding: 0,
+            end,
+        };
+        if left == 0 {
+            self.end_of_data(stream, 0, end);
         }
         Poll::Ready(Ok(received))
+    }
+
+    /// Which DATA frames are expected to follow, whose they are and where they go.
+    fn plan(&self, all: &[Body], first: usize, left: usize) -> SmallVec<[Guess; MAX_GUESS]> {
+        let mut plan = SmallVec::new();
+        let mut filled: SmallVec<[usize; 16]> = all
+            .iter()
+            .map(|b| b.buffer.as_ref().map_or(0, |b| b.len()))
+            .collect();
+        if let Some(filled) = filled.get_mut(first) {
+            *filled += left;
+        }
+        let mut at = first;
+        let mut idle = 0;
+        while plan.len() < self.guess && self.guess_len > 0 && idle <= all.len() {
+            let next = all.get(at).map_or(0, |b| b.follower);
+            let Some(found) = all.iter().position(|b| b.stream == next) else {
+                break;
+            };
+            at = found;
+            let (Some(body), Some(filled)) = (all.get(at), filled.get_mut(at)) else {
+                break;
+            };
+            if body.missing().is_none() {
+                break;
+            }
+            let length = self.guess_len.min(body.want.saturating_sub(*filled));
+            if length == 0 {
+                // Complete by then; the round goes on without it.
+                idle += 1;
+                continue;
+            }
+            idle = 0;
+            plan.push(Guess {
+                body: at,
+                start: *filled,
+                length,
+            });
+            *filled += length;
+        }
+        plan
+    }
+
+    /// A diverted stream has ended; `h2` must know.
+    fn ended(&mut self, stream: u32, end: bool) {
+        if end {
+            let id = stream.to_be_bytes();
+            self.ends
+                .extend_from_slice(&[0, 0, 0, DATA, END_STREAM, id[0], id[1], id[2], id[3]]);
+        }
     }
 
     /// Hands window back where it is due, if `h2`'s output stands between two frames.
@@ -682,17 +681,64 @@ impl Divert {
     }
 }
 
-fn as_bytes(header: &mut MaybeUninit<[u8; HEADER]>) -> &mut [MaybeUninit<u8>] {
-    scratch::as_bytes(header)
+/// A DATA frame that is expected: whose, where in its body, how long.
+struct Guess {
+    body: usize,
+    start: usize,
+    length: usize,
 }
 
-fn initialised(header: &MaybeUninit<[u8; HEADER]>, n: usize) -> [u8; HEADER] {
-    scratch::initialised(header, n)
+/// Takes the next `n` bytes of a body's room.
+fn cut<'a>(
+    spare: &mut [&'a mut [MaybeUninit<u8>]],
+    body: usize,
+    n: usize,
+) -> &'a mut [MaybeUninit<u8>] {
+    let Some(room) = spare.get_mut(body) else {
+        return &mut [];
+    };
+    let (taken, rest) = std::mem::take(room)
+        .split_at_mut_checked(n)
+        .unwrap_or_default();
+    *room = rest;
+    taken
 }
 
-/// Bytes behind a buffer's end that the kernel wrote where a wrong guess had put them.
-fn peek(buffer: &mut Buffer, offset: usize, n: usize) -> Vec<u8> {
-    scratch::peek(buffer, offset, n)
+fn advance(bodies: &mut [Body], body: usize, n: usize) {
+    if let Some(buffer) = bodies.get_mut(body).and_then(|b| b.buffer.as_mut()) {
+        buffer.advance(n);
+    }
+}
+
+/// Puts bytes in order that the kernel wrote where wrong guesses had put them, from the header of
+/// guess `k` on; `n` is how many bytes of what was read are not accounted for yet.
+fn collect(
+    bodies: &mut [Body],
+    guesses: &[Guess],
+    headers: &[MaybeUninit<[u8; HEADER]>],
+    n: &mut usize,
+) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(*n);
+    for (guess, header) in guesses.iter().zip(headers) {
+        let have = (*n).min(HEADER);
+        bytes.extend_from_slice(
+            scratch::initialised(header, have)
+                .get(..have)
+                .unwrap_or(&[]),
+        );
+        *n -= have;
+        let have = (*n).min(guess.length);
+        if let Some(buffer) = bodies_buffer(bodies, guess.body) {
+            let offset = guess.start - buffer.len();
+            scratch::peek(buffer, offset, have, &mut bytes);
+        }
+        *n -= have;
+    }
+    bytes
+}
+
+fn bodies_buffer(bodies: &mut [Body], body: usize) -> Option<&mut Buffer> {
+    bodies.get_mut(body)?.buffer.as_mut()
 }
 
 mod scratch {
@@ -722,13 +768,13 @@ mod scratch {
         out
     }
 
-    pub(super) fn peek(buffer: &mut Buffer, offset: usize, n: usize) -> Vec<u8> {
-        let spare = buffer.spare();
-        let Some(bytes) = spare.get(offset..offset + n) else {
-            return Vec::new();
+    pub(super) fn peek(buffer: &mut Buffer, offset: usize, n: usize, out: &mut Vec<u8>) {
+        let Some(bytes) = buffer.spare().get(offset..offset + n) else {
+            return;
         };
-        // SAFETY: the kernel wrote these `n` bytes.
-        bytes.iter().map(|b| unsafe { b.assume_init() }).collect()
+        // SAFETY: the kernel wrote these `n` bytes; they are read as plain bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<u8>(), n) };
+        out.extend_from_slice(bytes);
     }
 }
 
@@ -770,14 +816,15 @@ impl AsyncRead for Divert {
             if dst.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(rest) = this
-                .end_frame
-                .get(this.end_sent..)
-                .filter(|r| !r.is_empty())
-            {
+            if this.ends_sent < this.ends.len() {
+                let rest = this.ends.get(this.ends_sent..).unwrap_or(&[]);
                 let n = rest.len().min(dst.remaining());
                 dst.put_slice(rest.get(..n).unwrap_or(rest));
-                this.end_sent += n;
+                this.ends_sent += n;
+                if this.ends_sent == this.ends.len() {
+                    this.ends.clear();
+                    this.ends_sent = 0;
+                }
                 continue;
             }
             if this.credit_due() {
@@ -850,6 +897,8 @@ impl AsyncRead for Divert {
                     this.consume(HEADER);
                     let end = frame.flags & END_STREAM != 0;
                     let stream = frame.stream;
+                    let last = std::mem::replace(&mut this.last, stream);
+                    this.bodies.with(last, |body, _| body.follower = stream);
                     if frame.flags & PADDED != 0 {
                         this.state = State::PadLength {
                             stream,
