@@ -1,6 +1,7 @@
 //! The gateway: configuration, per-core runtime, components, telemetry of itself.
 
 pub mod admin;
+pub mod cli;
 pub mod component;
 pub mod config;
 pub mod connectors;

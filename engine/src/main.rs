@@ -1,2 +1,7 @@
 //! The `trunkline` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trunkline::cli::main(|_, _| Err("the gateway's runtime is not built in".into()))
+}

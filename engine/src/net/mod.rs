@@ -9,3 +9,6 @@ pub mod http2;
 pub mod partial_success;
 pub mod resolve;
 pub mod transport;
+//! What receivers, exporters and extensions share to reach the network.
+
+pub mod config;

@@ -314,3 +314,6 @@ mod tests {
         }
     }
 }
+//! The exporter `otlp_grpc` (alias `otlp`): OTLP over gRPC.
+
+pub mod config;

@@ -2,3 +2,6 @@
 
 pub mod grpc;
 pub mod ingest;
+//! The receiver `otlp`: OTLP over gRPC and over HTTP (protobuf and JSON), all signals.
+
+pub mod config;

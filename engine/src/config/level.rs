@@ -1,0 +1,17 @@
+//! The four levels of detail that telemetry and `debug` share.
+
+use crate::component::choice;
+
+choice! {
+    /// How much is said.
+    pub enum Level, message "unknown metrics level %q", any_case, title {
+        /// Nothing.
+        None = "none";
+        /// The least.
+        Basic = "basic";
+        /// The usual.
+        Normal = "normal";
+        /// Everything.
+        Detailed = "detailed";
+    }
+}

@@ -1,0 +1,3 @@
+//! The exporter `nop`: accepts everything and sends it nowhere.
+
+pub mod config;

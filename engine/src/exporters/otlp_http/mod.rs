@@ -1,0 +1,3 @@
+//! The exporter `otlp_http` (alias `otlphttp`): OTLP over HTTP, protobuf or JSON.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! The extension `health_check`: one HTTP endpoint that says whether the gateway is ready.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! The extension `zpages`: the admin page.
+
+pub mod config;

@@ -1,0 +1,24 @@
+//! Keys and defaults of the processor `resource`.
+
+use crate::{
+    component::{Problems, declare},
+    processors::attributes::config::{Action, check_actions},
+};
+
+declare! {
+    /// Changes resource attributes.
+    pub struct Config as "resourceprocessor.Config", check Config::rules {
+        /// What to do, in order; at least one action.
+        attributes: Vec<Action> = Vec::new();
+    }
+}
+
+impl Config {
+    fn rules(&self, problems: &mut Problems) {
+        if self.attributes.is_empty() {
+            problems.push("missing required field \"attributes\"");
+        } else if let Err(text) = check_actions(&self.attributes) {
+            problems.push(text);
+        }
+    }
+}

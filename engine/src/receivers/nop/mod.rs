@@ -1,0 +1,3 @@
+//! The receiver `nop`: never receives anything.
+
+pub mod config;
