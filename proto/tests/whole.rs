@@ -5,7 +5,7 @@
 use prost::Message;
 use trunkline_proto::{
     Batch, Signal,
-    batch::JoinError,
+    batch::Error,
     otlp::{
         ExportMetricsServiceRequest, ExportTraceServiceRequest,
         common::v1::{InstrumentationScope, KeyValue},
@@ -187,12 +187,12 @@ fn joined_requests_are_one_request() {
     let logs = Batch::from_protobuf(Signal::Logs, Default::default()).unwrap();
     assert_eq!(
         Batch::join(vec![batch(&a), logs]).unwrap_err(),
-        JoinError::DifferentSignals(Signal::Traces, Signal::Logs)
+        Error::DifferentSignals(Signal::Traces, Signal::Logs)
     );
     let profiles = Batch::from_protobuf(Signal::Profiles, Default::default()).unwrap();
     assert_eq!(
         Batch::join(vec![profiles.clone(), profiles]).unwrap_err(),
-        JoinError::Profiles
+        Error::Profiles
     );
 }
 

@@ -3,16 +3,35 @@
 //! A [`Batch`] holds the bytes of one OTLP request (or of several joined). Until something
 //! looks inside it stays that: counting, passing on, joining and fanning out touch no item.
 
+mod attributes;
+mod columns;
+mod data;
+mod encode;
+mod error;
+mod fields;
+mod level;
+mod schema;
+mod structure;
+mod validate;
+mod value;
 mod walk;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     Signal,
     wire::{DecodeError, DecodeErrorKind},
 };
+
+pub use attributes::{AttributeEdit, Selection, Source, Values, When};
+pub use columns::{AttributeColumn, AttributeTable};
+pub use data::Data;
+pub use error::Error;
+pub use fields::{Field, FieldValue};
+pub use level::{Level, MetricType};
+pub use value::{KeyValue, Value, ValueType};
 
 /// The largest request that is read, in bytes: offsets are 31 bits wide.
 pub const MAX_REQUEST: usize = (1 << 31) - 1;
@@ -24,6 +43,8 @@ pub struct Batch {
     /// The encoded requests, in order; more than one after a join.
     parts: SmallVec<[Bytes; 1]>,
     items: usize,
+    /// The request taken apart, once something looked inside.
+    data: Option<Arc<Data>>,
 }
 
 impl Batch {
@@ -41,7 +62,19 @@ impl Batch {
             signal,
             parts: SmallVec::from_buf([payload]),
             items,
+            data: None,
         })
+    }
+
+    /// Checks the whole request, down to the last nested value.
+    ///
+    /// # Errors
+    /// A [`DecodeError`] naming the byte.
+    pub fn validate(&self) -> Result<(), DecodeError> {
+        for part in &self.parts {
+            validate::validate(part, schema::request(self.signal))?;
+        }
+        Ok(())
     }
 
     /// The signal.
@@ -51,7 +84,10 @@ impl Batch {
 
     /// Number of spans, data points, log records or profile samples.
     pub fn item_count(&self) -> usize {
-        self.items
+        match &self.data {
+            Some(data) if data.restructured => data.item_count(),
+            _ => self.items,
+        }
     }
 
     /// Bytes of the request as it came (of all of them, when joined).
@@ -61,12 +97,34 @@ impl Batch {
 
     /// Whether anything was changed since the bytes came.
     pub fn is_edited(&self) -> bool {
-        false
+        self.data.as_ref().is_some_and(|data| data.edited)
+    }
+
+    /// Takes the request apart, to read and change it. Clones that share it copy the tables
+    /// and the edits first (not the payload).
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for joined requests beyond [`MAX_REQUEST`].
+    pub fn open(&mut self) -> Result<&mut Data, Error> {
+        if self.data.is_none() {
+            if self.payload_len() > MAX_REQUEST {
+                return Err(Error::TooLarge);
+            }
+            let payload = self.to_protobuf();
+            self.data = Some(Arc::new(Data::new(self.signal, payload.clone())?));
+            self.parts = SmallVec::from_buf([payload]);
+        }
+        match &mut self.data {
+            Some(data) => Ok(Arc::make_mut(data)),
+            None => Err(Error::TooLarge),
+        }
     }
 
     /// The request encoded. Unedited: the very bytes that came, not copied.
     pub fn to_protobuf(&self) -> Bytes {
-        if let [part] = self.parts.as_slice() {
+        if let [part] = self.parts.as_slice()
+            && !self.is_edited()
+        {
             return part.clone();
         }
         let mut out = Vec::with_capacity(self.payload_len());
@@ -76,6 +134,11 @@ impl Batch {
 
     /// Appends the request, encoded, to `out`.
     pub fn write_protobuf(&self, out: &mut Vec<u8>) {
+        if let Some(data) = &self.data
+            && data.edited
+        {
+            return data.encode(out);
+        }
         for part in &self.parts {
             out.extend_from_slice(part);
         }
@@ -84,19 +147,22 @@ impl Batch {
     /// Joins requests into one, in order, without copying.
     ///
     /// # Errors
-    /// [`JoinError`] for different signals, and for more than one of profiles, whose
+    /// [`Error::DifferentSignals`], and [`Error::Profiles`] for more than one of profiles, whose
     /// dictionaries would have to be merged.
-    pub fn join(batches: Vec<Batch>) -> Result<Option<Batch>, JoinError> {
-        let mut batches = batches.into_iter();
+    pub fn join(batches: Vec<Batch>) -> Result<Option<Batch>, Error> {
+        if batches.len() < 2 {
+            return Ok(batches.into_iter().next());
+        }
+        let mut batches = batches.into_iter().map(Batch::closed);
         let Some(mut joined) = batches.next() else {
             return Ok(None);
         };
         for batch in batches {
             if batch.signal != joined.signal {
-                return Err(JoinError::DifferentSignals(joined.signal, batch.signal));
+                return Err(Error::DifferentSignals(joined.signal, batch.signal));
             }
             if batch.signal == Signal::Profiles {
-                return Err(JoinError::Profiles);
+                return Err(Error::Profiles);
             }
             joined.items += batch.items;
             joined.parts.extend(batch.parts);
@@ -104,11 +170,21 @@ impl Batch {
         Ok(Some(joined))
     }
 
+    /// The same request as bytes alone.
+    fn closed(mut self) -> Batch {
+        if self.is_edited() {
+            self.items = self.item_count();
+            self.parts = SmallVec::from_buf([self.to_protobuf()]);
+        }
+        self.data = None;
+        self
+    }
+
     /// Cuts the request into ones of at most `max_items` items (at least 1), in order,
     /// repeating what is around the items. A metric is cut between its points; a profile
     /// never, so one of profiles can be larger.
     pub fn split(self, max_items: usize) -> Vec<Batch> {
-        if self.items <= max_items.max(1) {
+        if self.item_count() <= max_items.max(1) {
             return vec![self];
         }
         let signal = self.signal;
@@ -118,6 +194,7 @@ impl Batch {
                 signal,
                 parts: SmallVec::from_buf([bytes.into()]),
                 items,
+                data: None,
             })
             .collect()
     }
@@ -133,25 +210,3 @@ impl fmt::Debug for Batch {
             .finish()
     }
 }
-
-/// Why requests cannot be joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JoinError {
-    /// They are of different signals.
-    DifferentSignals(Signal, Signal),
-    /// Profiles of one request share a dictionary.
-    Profiles,
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            JoinError::DifferentSignals(a, b) => {
-                write!(f, "cannot join requests of {} and {}", a.name(), b.name())
-            }
-            JoinError::Profiles => write!(f, "requests of profiles cannot be joined"),
-        }
-    }
-}
-
-impl std::error::Error for JoinError {}

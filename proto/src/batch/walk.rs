@@ -105,6 +105,32 @@ fn points(buf: &[u8], metric: Field) -> Result<usize, DecodeError> {
     Ok(points)
 }
 
+/// Number of items that an item's message counts for: data points, samples, or one.
+pub(crate) fn weight(signal: Signal, item: &[u8]) -> usize {
+    weigh(
+        signal,
+        item,
+        Field {
+            number: 0,
+            wire: WireType::Len,
+            head: 0,
+            start: 0,
+            end: item.len(),
+        },
+    )
+}
+
+fn weigh(signal: Signal, buf: &[u8], item: Field) -> usize {
+    match signal {
+        Signal::Traces | Signal::Logs => 1,
+        Signal::Metrics => points(buf, item).unwrap_or(0),
+        Signal::Profiles => {
+            let fields = Fields::new(buf, item.start, item.end).flatten();
+            fields.filter(|field| field.number == 2).count()
+        }
+    }
+}
+
 /// Cuts a request that [`count`] accepted into requests of at most `max` items each, in
 /// order; the fields around the items are repeated in each. Returns each with its number
 /// of items. A metric is cut between its points, a profile never.
@@ -181,14 +207,7 @@ impl Cutter<'_> {
     }
 
     fn item(&mut self, item: Field) {
-        let weight = match self.signal {
-            Signal::Traces | Signal::Logs => 1,
-            Signal::Metrics => points(self.buf, item).unwrap_or(0),
-            Signal::Profiles => Fields::new(self.buf, item.start, item.end)
-                .flatten()
-                .filter(|field| field.number == 2)
-                .count(),
-        };
+        let weight = weigh(self.signal, self.buf, item);
         let divisible = self.signal == Signal::Metrics
             && weight > self.max - self.items.min(self.max)
             // Pieces of one member, or several members, cannot be told apart once cut.

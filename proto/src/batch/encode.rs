@@ -1,0 +1,186 @@
+//! Writes a changed request: lengths bottom-up, once; then every run of bytes that nothing
+//! changed in one copy, with what edits made between.
+
+use super::{
+    Data, Level,
+    data::{ARENA, NONE, Piece},
+};
+use crate::wire::{WireType, put_tag, put_varint, tag_len, varint_len};
+
+/// The length of a row that is not written: its items were dropped and it has no other.
+const GONE: usize = usize::MAX;
+
+/// Lengths of the messages of changed rows, by patch.
+pub(crate) struct Lengths(Vec<usize>);
+
+impl Data {
+    /// The request encoded, at the end of `out`. Neighbouring unchanged rows are one copy.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut lengths = Lengths(vec![0; self.patches.len()]);
+        let total = self.measure(Level::Request, 0, &mut lengths);
+        if total == GONE {
+            return;
+        }
+        out.reserve(total);
+        let mut writer = Writer {
+            data: self,
+            out,
+            start: 0,
+            end: 0,
+        };
+        writer.body(Level::Request, 0, &lengths);
+        writer.flush();
+    }
+
+    /// The message of one row encoded, at the end of `out`.
+    pub(crate) fn encode_row(&self, level: Level, row: u32, out: &mut Vec<u8>) {
+        let mut lengths = Lengths(vec![0; self.patches.len()]);
+        if self.measure(level, row, &mut lengths) == GONE {
+            return;
+        }
+        let mut writer = Writer {
+            data: self,
+            out,
+            start: 0,
+            end: 0,
+        };
+        writer.body(level, row, &lengths);
+        writer.flush();
+    }
+
+    fn patch_of(&self, level: Level, row: u32) -> u32 {
+        self.level(level)
+            .patch
+            .get(row as usize)
+            .copied()
+            .unwrap_or(NONE)
+    }
+
+    /// Whether a piece names the row where it is now.
+    #[inline]
+    fn holds(&self, level: Level, row: u32, place: u32) -> bool {
+        place != NONE && self.level(level).place.get(row as usize) == Some(&place)
+    }
+
+    /// The length of a row's message; [`GONE`] for a resource or scope that lost its items.
+    fn measure(&self, level: Level, row: u32, lengths: &mut Lengths) -> usize {
+        let at = row as usize;
+        let rows = self.level(level);
+        let patch = self.patch_of(level, row);
+        if patch == NONE {
+            return match (rows.start.get(at), rows.end.get(at)) {
+                (Some(start), Some(end)) => (end - start) as usize,
+                _ => 0,
+            };
+        }
+        let (mut len, mut children, mut lost) = (0, 0usize, false);
+        for piece in self.patch_pieces(patch) {
+            match *piece {
+                Piece::Run { start, end } => len += (end - start) as usize,
+                Piece::Child { level, row, place } => {
+                    if !self.holds(level, row, place) {
+                        continue;
+                    }
+                    let rows = self.level(level);
+                    let at = row as usize;
+                    if self.patch_of(level, row) == NONE {
+                        if let (Some(head), Some(end)) = (rows.head.get(at), rows.end.get(at)) {
+                            len += (end - head) as usize;
+                        }
+                    } else {
+                        let body = self.measure(level, row, lengths);
+                        if body == GONE {
+                            lost = true;
+                            continue;
+                        }
+                        let number = rows.field.get(at).copied().unwrap_or(0);
+                        len += tag_len(number.into()) + varint_len(body as u64) + body;
+                    }
+                    children += 1;
+                }
+            }
+        }
+        if matches!(level, Level::Resource | Level::Scope) && children == 0 {
+            let below = if level == Level::Scope {
+                Level::Item
+            } else {
+                Level::Scope
+            };
+            if let Some(patch) = self.patches.get(patch as usize) {
+                lost |= patch.lost >> below.index() & 1 == 1;
+                // A row that was never taken apart still has what it had.
+                if lost && patch.exploded >> below.index() & 1 == 1 {
+                    len = GONE;
+                }
+            }
+        }
+        if let Some(slot) = lengths.0.get_mut(patch as usize) {
+            *slot = len;
+        }
+        len
+    }
+}
+
+struct Writer<'a> {
+    data: &'a Data,
+    out: &'a mut Vec<u8>,
+    /// The run that is to be copied next, as long as what follows adjoins it.
+    start: u32,
+    end: u32,
+}
+
+impl Writer<'_> {
+    #[inline]
+    fn run(&mut self, start: u32, end: u32) {
+        if start == self.end {
+            self.end = end;
+        } else {
+            self.flush();
+            (self.start, self.end) = (start, end);
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        if self.start == self.end {
+            return;
+        }
+        self.out
+            .extend_from_slice(self.data.bytes(self.start, self.end));
+        self.start = self.end;
+    }
+
+    fn body(&mut self, level: Level, row: u32, lengths: &Lengths) {
+        let data = self.data;
+        let mut own = [Piece::Run {
+            start: ARENA,
+            end: ARENA,
+        }];
+        for piece in data.pieces_of(level, row, &mut own) {
+            match *piece {
+                Piece::Run { start, end } => self.run(start, end),
+                Piece::Child { level, row, place } if data.holds(level, row, place) => {
+                    let rows = data.level(level);
+                    let at = row as usize;
+                    let patch = data.patch_of(level, row);
+                    if patch == NONE {
+                        if let (Some(head), Some(end)) = (rows.head.get(at), rows.end.get(at)) {
+                            self.run(*head, *end);
+                        }
+                        continue;
+                    }
+                    let len = lengths.0.get(patch as usize).copied().unwrap_or(0);
+                    if len == GONE {
+                        continue;
+                    }
+                    self.flush();
+                    let number = rows.field.get(at).copied().unwrap_or(0);
+                    put_tag(self.out, number.into(), WireType::Len);
+                    put_varint(self.out, len as u64);
+                    self.body(level, row, lengths);
+                }
+                Piece::Child { .. } => {}
+            }
+        }
+    }
+}
