@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod ledger;
+pub mod logs;
 pub mod metrics;
 pub mod process;
 
