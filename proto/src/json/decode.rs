@@ -10,12 +10,12 @@ use std::cell::RefCell;
 use bytes::Bytes;
 use simd_json::{Buffers, ErrorType, Node, StaticNode, Tape};
 
-use super::MAX_DEPTH;
 use super::error::{JsonError, JsonErrorKind};
 use super::reverse::Reverse;
 use super::scalar;
 use super::schema::{self, Card, Kind, Message};
 use crate::Signal;
+use crate::wire::MAX_DEPTH;
 
 /// JSON nesting that simd-json follows: an array and an object for each message, and
 /// some for keys that are skipped.
@@ -60,8 +60,9 @@ thread_local! {
 ///
 /// # Errors
 ///
-/// [`JsonError`], with the byte offset or the key path, where the text is not JSON or a
-/// value is not of its field's type.
+/// [`JsonError`], with the byte offset or the key path, where the text is not JSON, a
+/// value is not of its field's type, or messages nest deeper than [`MAX_DEPTH`] (some 50
+/// lists or 32 maps within each other).
 pub fn to_protobuf(signal: Signal, body: &mut [u8]) -> Result<Bytes, JsonError> {
     DECODER.with(|decoder| match decoder.try_borrow_mut() {
         Ok(mut decoder) => decoder.to_protobuf(signal, body),
@@ -272,7 +273,7 @@ struct Walk<'w, 'b> {
 impl Walk<'_, '_> {
     fn root(&mut self, message: &'static Message) -> Result<(), JsonError> {
         match self.nodes.first() {
-            Some(Node::Object { .. }) => self.message(message, 0, MAX_DEPTH),
+            Some(Node::Object { .. }) => self.message(message, 0, MAX_DEPTH + 1),
             _ => Ok(()),
         }
     }

@@ -17,17 +17,18 @@ mod schema;
 mod text;
 
 pub use decode::{Decoder, memory_needed, to_protobuf};
-pub use encode::{WireError, from_protobuf};
+pub use encode::from_protobuf;
 pub use error::{JsonError, JsonErrorKind};
 pub use response::{export_response, export_response_to_protobuf, status, status_to_protobuf};
 
-/// How deep messages may nest, in messages below the request, in both directions.
-///
-/// A level of a nested list costs two (`AnyValue`, `ArrayValue`), a level of a nested
-/// map three (`AnyValue`, `KeyValueList`, `KeyValue`). Deeper data is refused, so that
-/// recursion is bounded.
-pub const MAX_DEPTH: usize = 256;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod complete;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod property;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::Signal;
+use crate::wire::{DecodeErrorKind, MAX_DEPTH};
 
 pub(super) fn wire(signal: Signal, json: &str) -> Result<Vec<u8>, JsonError> {
     to_protobuf(signal, &mut json.as_bytes().to_vec()).map(|bytes| bytes.to_vec())
@@ -196,15 +197,15 @@ fn nesting_is_followed_to_the_limit_and_refused_beyond() {
             "]}}".repeat(levels)
         ))
     };
-    // The request, its resource, scope, record and body are five messages; each level
-    // of a list adds two.
-    let deepest = (MAX_DEPTH - 5) / 2;
+    // The resource, scope, record and body are four messages; each level of a list adds
+    // two.
+    let deepest = (MAX_DEPTH - 4) / 2;
     let read = wire(Signal::Logs, &nested(deepest)).unwrap();
     assert_eq!(
         wire(Signal::Logs, &json(Signal::Logs, &read)).unwrap(),
         with_empty_parents(&read)
     );
-    for levels in [deepest + 1, 400, 1_000, 100_000] {
+    for levels in [deepest + 1, 100, 1_000, 100_000] {
         let error = wire(Signal::Logs, &nested(levels)).unwrap_err();
         assert_eq!(error.kind(), &JsonErrorKind::TooDeep, "{levels}");
     }
@@ -233,7 +234,7 @@ fn nesting_is_followed_to_the_limit_and_refused_beyond() {
     }
     let mut out = b"kept".to_vec();
     let error = from_protobuf(Signal::Logs, &value, &mut out).unwrap_err();
-    assert!(error.to_string().contains("recursion depth"), "{error}");
+    assert_eq!(error.kind, DecodeErrorKind::Depth);
     assert_eq!(out, b"kept");
 }
 
@@ -302,23 +303,23 @@ fn wire_fields_in_any_order_split_packed_or_not_are_written_once() {
 
 #[test]
 fn bytes_that_are_not_the_schemas_are_refused() {
-    for (wire, what) in [
-        (&b"\x0a"[..], "unexpected EOF"),
-        (b"\x0a\x05", "unexpected EOF"),
-        (b"\x08\x01", "wrong wireType"),
-        (b"\x0f", "illegal wireType"),
-        (b"\x00\x00", "illegal tag"),
-        (
-            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-            "integer overflow",
-        ),
-        (b"\x0b\x08\x01", "unexpected EOF"),
-        (b"\x0b\x14", "illegal wireType"),
-        (b"\x0a\x02\x0a\x7f", "unexpected EOF"),
+    let wrong_type = DecodeErrorKind::WireType {
+        field: 2,
+        message: "ResourceLogs",
+    };
+    for (wire, offset, kind) in [
+        (&b"\x0a\x05"[..], 0, DecodeErrorKind::Truncated),
+        (b"\x0a\x02\x10\x01", 2, wrong_type),
+        (b"\x0a\x00\x0f", 2, DecodeErrorKind::Tag),
+        (b"\x0a\x00\x0b\x08\x01", 5, DecodeErrorKind::Group),
+        (b"\x0a\x02\x0a\x7f", 2, DecodeErrorKind::Truncated),
     ] {
         let error = from_protobuf(Signal::Logs, wire, &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().contains(what), "{wire:x?}: {error}");
+        assert_eq!((error.offset, error.kind), (offset, kind), "{wire:x?}");
     }
+    let cut = b"\x0a\x0d\x12\x0b\x12\x09\x4a\x07\x0a\x05\x32\x03\x01\x02\x03";
+    let error = from_protobuf(Signal::Metrics, cut, &mut Vec::new()).unwrap_err();
+    assert_eq!((error.offset, error.kind), (12, DecodeErrorKind::Packed));
 }
 
 #[test]
