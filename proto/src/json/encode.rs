@@ -8,7 +8,9 @@
 use super::schema::{self, Card, Kind, MAX_FIELDS, Message};
 use super::text;
 use crate::Signal;
-use crate::wire::{DecodeError, DecodeErrorKind, Field, Fields, MAX_DEPTH, WireType, read_varint};
+use crate::wire::{
+    DecodeError, DecodeErrorKind, Field, Fields, MAX_DEPTH, WireType, read_field, read_varint,
+};
 
 /// Writes a request in its protobuf wire form as compact OTLP/JSON, at the end of `out`.
 ///
@@ -69,12 +71,77 @@ fn message(
     out: &mut Vec<u8>,
     depth: usize,
 ) -> Result<(), DecodeError> {
-    // Attributes are most of every request, and have few fields.
+    // Attributes are most of every request.
+    if std::ptr::eq(schema, &schema::KEY_VALUE) && key_value(buf, start, end, out, depth)? {
+        return Ok(());
+    }
+    if std::ptr::eq(schema, &schema::ANY_VALUE) && plain_value(buf, start, end, out) {
+        return Ok(());
+    }
     match schema.fields.len() {
         0..=4 => sized::<4>(schema, buf, start, end, out, depth),
         5..=8 => sized::<8>(schema, buf, start, end, out, depth),
         _ => sized::<MAX_FIELDS>(schema, buf, start, end, out, depth),
     }
+}
+
+/// Writes a `KeyValue` that is as every sender writes it: a key, then a value, and
+/// nothing else. Says whether it was, else nothing is written.
+#[inline]
+fn key_value(
+    buf: &[u8],
+    start: usize,
+    end: usize,
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<bool, DecodeError> {
+    let buf = buf.get(..end).unwrap_or(buf);
+    let Ok(key) = read_field(buf, start, 0) else {
+        return Ok(false);
+    };
+    let Ok(value) = read_field(buf, key.end, 0) else {
+        return Ok(false);
+    };
+    let plain = key.number == 1 && value.number == 2 && value.end == end;
+    if !plain || key.wire != WireType::Len || value.wire != WireType::Len || key.start == key.end {
+        return Ok(false);
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return Ok(false);
+    };
+    out.extend_from_slice(b"{\"key\":");
+    text::string(key.bytes(buf), out);
+    out.extend_from_slice(b",\"value\":");
+    message(&schema::ANY_VALUE, buf, value.start, value.end, out, depth)?;
+    out.push(b'}');
+    Ok(true)
+}
+
+/// Writes an `AnyValue` that is one string or number and nothing else. Says whether it
+/// was, else nothing is written.
+#[inline]
+fn plain_value(buf: &[u8], start: usize, end: usize, out: &mut Vec<u8>) -> bool {
+    let buf = buf.get(..end).unwrap_or(buf);
+    let Ok(found) = read_field(buf, start, 0) else {
+        return false;
+    };
+    let Some(field) = schema::ANY_VALUE
+        .index_of(found.number)
+        .and_then(|index| schema::ANY_VALUE.fields.get(index))
+    else {
+        return false;
+    };
+    if found.end != end
+        || found.wire != wire_type(field.kind)
+        || matches!(field.kind, Kind::Message(_))
+    {
+        return false;
+    }
+    out.push(b'{');
+    lead(field, false, out);
+    value(field.kind, found.start, found.end, buf, out);
+    out.push(b'}');
+    true
 }
 
 fn sized<const N: usize>(
@@ -97,12 +164,7 @@ fn sized<const N: usize>(
             continue;
         }
         let before = out.len();
-        if comma {
-            out.push(b',');
-        }
-        out.push(b'"');
-        out.extend_from_slice(field.name.as_bytes());
-        out.extend_from_slice(b"\":");
+        lead(field, comma, out);
         match (field.card, field.kind) {
             (Card::Repeated, Kind::Message(inner)) => {
                 list(inner, field.number, slot, buf, out, depth)?;
@@ -129,6 +191,13 @@ fn sized<const N: usize>(
     }
     out.push(b'}');
     Ok(())
+}
+
+/// Writes a field's key, after a comma where fields stand before it.
+#[inline]
+fn lead(field: &schema::Field, comma: bool, out: &mut Vec<u8>) {
+    let lead = field.lead.as_bytes();
+    out.extend_from_slice(lead.get(usize::from(!comma)..).unwrap_or_default());
 }
 
 /// Finds where the fields of a message are; the last of several values wins.

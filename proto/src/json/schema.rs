@@ -60,6 +60,8 @@ pub(super) struct Field {
     pub number: u32,
     /// The lowerCamelCase key, the only one the specification knows.
     pub name: &'static str,
+    /// `,"name":`, as it is written.
+    pub lead: &'static str,
     /// The snake_case key, which the Collector accepts too.
     pub snake: &'static str,
     pub kind: Kind,
@@ -118,7 +120,7 @@ macro_rules! messages {
     ($( $(#[$doc:meta])* $name:ident $fields:ident $text:literal { $( $number:literal $json:literal $snake:literal $kind:expr, $card:ident; )* } )*) => {
         $(
             static $fields: &[Field] = &[$(
-                Field { number: $number, name: $json, snake: $snake, kind: $kind, card: Card::$card },
+                Field { number: $number, name: $json, lead: concat!(",\"", $json, "\":"), snake: $snake, kind: $kind, card: Card::$card },
             )*];
             $(#[$doc])*
             pub(super) static $name: Message = Message {
