@@ -130,6 +130,18 @@ impl Buffer {
         self
     }
 
+    /// Makes room for `additional` more bytes. A larger buffer comes from the pool too, and the
+    /// smaller one goes back to it; a charge stays with this buffer.
+    pub fn grow(&mut self, additional: usize) {
+        if self.vec.capacity() - self.vec.len() >= additional {
+            return;
+        }
+        let mut larger = Buffer::with_capacity(self.vec.len().saturating_add(additional));
+        larger.vec.extend_from_slice(&self.vec);
+        std::mem::swap(&mut self.vec, &mut larger.vec);
+        std::mem::swap(&mut self.home, &mut larger.home);
+    }
+
     /// Room behind the bytes, not initialised.
     pub fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
         self.vec.spare_capacity_mut()
@@ -232,6 +244,17 @@ mod tests {
         let second = Buffer::with_capacity(100_000);
         assert_eq!(second.as_ptr(), address);
         assert!(second.is_empty());
+    }
+
+    #[test]
+    fn a_grown_buffer_keeps_its_bytes_and_gives_the_smaller_back() {
+        let mut buffer = Buffer::with_capacity(5000);
+        buffer.extend_from_slice(b"kept");
+        let small = buffer.as_ptr();
+        buffer.grow(70_000);
+        assert_eq!(&buffer[..], b"kept");
+        assert!(buffer.spare().len() >= 70_000);
+        assert_eq!(Buffer::with_capacity(5000).as_ptr(), small);
     }
 
     #[test]

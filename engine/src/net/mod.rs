@@ -8,6 +8,7 @@ pub mod drain;
 pub mod http2;
 pub mod partial_success;
 pub mod resolve;
+pub mod tls;
 pub mod transport;
 //! What receivers, exporters and extensions share to reach the network.
 

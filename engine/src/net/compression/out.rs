@@ -12,6 +12,7 @@ use bytes::{BufMut, BytesMut};
 use zstd::zstd_safe::WriteBuf;
 
 use super::libdeflate::Attempt;
+use crate::net::buffers::Buffer;
 
 /// A growable byte buffer that codecs append to.
 pub trait OutBuf {
@@ -43,6 +44,24 @@ impl OutBuf for Vec<u8> {
     }
 
     fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl OutBuf for Buffer {
+    fn spare(&mut self, additional: usize) -> &mut [MaybeUninit<u8>] {
+        self.grow(additional);
+        let spare = Buffer::spare(self);
+        let room = additional.min(spare.len());
+        &mut spare[..room]
+    }
+
+    unsafe fn commit(&mut self, written: usize) {
+        self.advance(written);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.grow(bytes.len());
         self.extend_from_slice(bytes);
     }
 }

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::net::buffers::Buffer;
 
 fn inflated(codec: Codec, input: &[u8], cap: usize) -> Result<Vec<u8>, InflateError> {
     let mut out = Vec::new();
@@ -128,6 +129,12 @@ fn what_is_there_already_stays() {
             .unwrap();
         assert!(out.starts_with(b"before"));
         assert_eq!(&out[6..], body);
+
+        let mut pooled = Buffer::with_capacity(0);
+        inflater
+            .inflate(codec, &wire[4..], 1 << 20, &mut pooled, |_| Ok(()))
+            .unwrap();
+        assert_eq!(&pooled[..], body);
     }
 }
 
