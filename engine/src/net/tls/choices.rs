@@ -21,15 +21,42 @@ pub(super) struct Chosen {
 /// `tls.CipherSuites()` and `tls.InsecureCipherSuites()` of Go 1.26 by name, with the suite here
 /// where there is one.
 const CIPHER_SUITES: &[(&str, Option<CipherSuite>)] = &[
-    ("TLS_AES_128_GCM_SHA256", Some(CipherSuite::TLS13_AES_128_GCM_SHA256)),
-    ("TLS_AES_256_GCM_SHA384", Some(CipherSuite::TLS13_AES_256_GCM_SHA384)),
-    ("TLS_CHACHA20_POLY1305_SHA256", Some(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256)),
-    ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", Some(CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)),
-    ("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", Some(CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)),
-    ("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", Some(CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)),
-    ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", Some(CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384)),
-    ("TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", Some(CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)),
-    ("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", Some(CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256)),
+    (
+        "TLS_AES_128_GCM_SHA256",
+        Some(CipherSuite::TLS13_AES_128_GCM_SHA256),
+    ),
+    (
+        "TLS_AES_256_GCM_SHA384",
+        Some(CipherSuite::TLS13_AES_256_GCM_SHA384),
+    ),
+    (
+        "TLS_CHACHA20_POLY1305_SHA256",
+        Some(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+    ),
+    (
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        Some(CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+    ),
+    (
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        Some(CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+    ),
+    (
+        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        Some(CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+    ),
+    (
+        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        Some(CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+    ),
+    (
+        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        Some(CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+    ),
+    (
+        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        Some(CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+    ),
     ("TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", None),
     ("TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", None),
     ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", None),
@@ -60,25 +87,40 @@ const CURVES: &[(&str, Option<NamedGroup>)] = &[
 pub(super) fn choose(settings: &Tls, warnings: &mut Vec<String>) -> Result<Chosen, TlsError> {
     let mut provider = ring::default_provider();
     if !settings.cipher_suites.is_empty() {
-        let wanted = known(CIPHER_SUITES, &settings.cipher_suites, "cipher suite", warnings, |name| {
-            format!("invalid TLS cipher suite: {name:?}")
-        })?;
+        let wanted = known(
+            CIPHER_SUITES,
+            &settings.cipher_suites,
+            "cipher suite",
+            warnings,
+            |name| format!("invalid TLS cipher suite: {name:?}"),
+        )?;
         // As in Go, the list is about TLS 1.2, and the order of preference is the library's.
-        provider
-            .cipher_suites
-            .retain(|suite| matches!(suite, SupportedCipherSuite::Tls13(_)) || wanted.contains(&suite.suite()));
+        provider.cipher_suites.retain(|suite| {
+            matches!(suite, SupportedCipherSuite::Tls13(_)) || wanted.contains(&suite.suite())
+        });
     }
     if !settings.curve_preferences.is_empty() {
-        let wanted = known(CURVES, &settings.curve_preferences, "curve", warnings, |name| {
-            format!("invalid curve type: {name}. Expected values are [P256 P384 P521 X25519 X25519MLKEM768]")
-        })?;
+        let wanted = known(
+            CURVES,
+            &settings.curve_preferences,
+            "curve",
+            warnings,
+            |name| {
+                format!(
+                    "invalid curve type: {name}. Expected values are [P256 P384 P521 X25519 X25519MLKEM768]"
+                )
+            },
+        )?;
         let all = std::mem::take(&mut provider.kx_groups);
         provider.kx_groups = wanted
             .iter()
             .filter_map(|name| all.iter().find(|group| group.name() == *name).copied())
             .collect();
     }
-    Ok(Chosen { provider: Arc::new(provider), versions: versions(settings, warnings)? })
+    Ok(Chosen {
+        provider: Arc::new(provider),
+        versions: versions(settings, warnings)?,
+    })
 }
 
 /// The wanted of `table`, in the order given, without duplicates.
@@ -102,7 +144,11 @@ fn known<T: Copy + PartialEq>(
         return Err(TlsError(errors.join("\n")));
     }
     let supported = || {
-        let names: Vec<_> = table.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
+        let names: Vec<_> = table
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .map(|(name, _)| *name)
+            .collect();
         names.join(", ")
     };
     if found.is_empty() {
@@ -113,7 +159,10 @@ fn known<T: Copy + PartialEq>(
         )));
     }
     if !lacking.is_empty() {
-        warnings.push(format!("TLS {what} {} is not supported here and left out", lacking.join(", ")));
+        warnings.push(format!(
+            "TLS {what} {} is not supported here and left out",
+            lacking.join(", ")
+        ));
     }
     Ok(found)
 }
@@ -128,7 +177,9 @@ fn versions(
         "1.1" => Ok(1),
         "1.2" => Ok(2),
         "1.3" => Ok(3),
-        _ => Err(TlsError(format!("invalid TLS {key}: unsupported TLS version: {text:?}"))),
+        _ => Err(TlsError(format!(
+            "invalid TLS {key}: unsupported TLS version: {text:?}"
+        ))),
     };
     let min = number(&settings.min_version, 2, "min_version")?;
     let max = number(&settings.max_version, 3, "max_version")?;
@@ -144,7 +195,10 @@ fn versions(
         )));
     }
     if min < 2 {
-        warnings.push(format!("TLS min_version {} is not supported here and read as 1.2", settings.min_version));
+        warnings.push(format!(
+            "TLS min_version {} is not supported here and read as 1.2",
+            settings.min_version
+        ));
     }
     let mut versions = Vec::new();
     if min <= 2 {

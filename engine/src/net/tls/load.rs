@@ -26,17 +26,25 @@ pub(super) fn read(path: &str) -> Result<Vec<u8>, TlsError> {
         let text = text.split(" (os error").next().unwrap_or_default();
         let mut chars = text.chars();
         let first = chars.next().map(|c| c.to_ascii_lowercase());
-        TlsError(format!("open {path}: {}{}", first.map(String::from).unwrap_or_default(), chars.as_str()))
+        TlsError(format!(
+            "open {path}: {}{}",
+            first.map(String::from).unwrap_or_default(),
+            chars.as_str()
+        ))
     };
     if fs::metadata(path).map_err(open)?.len() > LARGEST {
-        return Err(TlsError(format!("open {path}: larger than {LARGEST} bytes")));
+        return Err(TlsError(format!(
+            "open {path}: larger than {LARGEST} bytes"
+        )));
     }
     fs::read(path).map_err(open)
 }
 
 /// The certificates of PEM text that can be read; as in Go, others are passed over.
 fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
-    CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect()
+    CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .collect()
 }
 
 /// The store of these authorities and, where wanted, the system's.
@@ -60,7 +68,10 @@ pub(super) struct Roots {
 
 impl Roots {
     fn new(pem: &[u8], system: bool) -> Option<Roots> {
-        Some(Roots { store: Arc::new(store(pem, system)?), given: certificates(pem) })
+        Some(Roots {
+            store: Arc::new(store(pem, system)?),
+            given: certificates(pem),
+        })
     }
 }
 
@@ -88,7 +99,11 @@ pub(super) fn server_roots(settings: &Tls) -> Result<Roots, TlsError> {
 }
 
 /// The authorities that clients are checked against, from the bytes of `client_ca_file`.
-pub(super) fn client_roots(path: &str, pem: Result<Vec<u8>, TlsError>, system: bool) -> Result<Roots, TlsError> {
+pub(super) fn client_roots(
+    path: &str,
+    pem: Result<Vec<u8>, TlsError>,
+    system: bool,
+) -> Result<Roots, TlsError> {
     let what = "failed to load client CA CertPool";
     let pem = pem.map_err(|e| e.within(&format!("failed to load CA {path}")).within(what))?;
     Roots::new(&pem, system).ok_or_else(|| TlsError(format!("{what}: failed to parse CA {path}")))
@@ -114,24 +129,33 @@ pub(super) fn certified_key(settings: &Tls) -> Result<Option<Arc<CertifiedKey>>,
     };
     let cert = either(&settings.cert_file, &settings.cert_pem, "certificate")?;
     let key = either(&settings.key_file, &settings.key_pem, "key")?;
-    pair(&cert, &key).map(Some).map_err(|e| e.within("failed to load TLS cert and key PEMs"))
+    pair(&cert, &key)
+        .map(Some)
+        .map_err(|e| e.within("failed to load TLS cert and key PEMs"))
 }
 
 fn pair(cert: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsError> {
     let fail = |text: String| TlsError(format!("tls: {text}"));
     let chain = certificates(cert);
     if chain.is_empty() {
-        return Err(fail("failed to find any PEM data in certificate input".to_owned()));
+        return Err(fail(
+            "failed to find any PEM data in certificate input".to_owned(),
+        ));
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| match e {
         pem::Error::NoItemsFound => fail("failed to find any PEM data in key input".to_owned()),
         e => fail(format!("failed to parse private key: {e}")),
     })?;
-    let key = ring::sign::any_supported_type(&key).map_err(|e| fail(format!("failed to parse private key: {e}")))?;
+    let key = ring::sign::any_supported_type(&key)
+        .map_err(|e| fail(format!("failed to parse private key: {e}")))?;
     let pair = CertifiedKey::new(chain, key);
     match pair.keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(Arc::new(pair)),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(fail("private key does not match public key".to_owned())),
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            Ok(Arc::new(pair))
+        }
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            Err(fail("private key does not match public key".to_owned()))
+        }
         Err(e) => Err(fail(format!("failed to parse certificate: {e}"))),
     }
 }

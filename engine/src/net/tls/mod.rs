@@ -134,9 +134,15 @@ impl ClientTls {
 }
 
 fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    ServerName::try_from(host.to_owned())
-        .map_err(|_| TlsError(format!("tls: {host:?} is neither a host name nor an address")))
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    ServerName::try_from(host.to_owned()).map_err(|_| {
+        TlsError(format!(
+            "tls: {host:?} is neither a host name nor an address"
+        ))
+    })
 }
 
 /// Loads a server's TLS. `alpn` are the protocols offered, preferred first.
@@ -148,9 +154,14 @@ pub fn server(settings: &Server, alpn: &[&[u8]]) -> Result<ServerTls, TlsError> 
     let mut warnings = Vec::new();
     let base = |e: TlsError| e.within("failed to load TLS config");
     let chosen = choices::choose(&settings.tls, &mut warnings).map_err(base)?;
-    let certificate = reload::Certificate::load(&settings.tls).map_err(base)?.ok_or_else(|| {
-        TlsError("TLS configuration must include both certificate and key for server connections".to_owned())
-    })?;
+    let certificate = reload::Certificate::load(&settings.tls)
+        .map_err(base)?
+        .ok_or_else(|| {
+            TlsError(
+                "TLS configuration must include both certificate and key for server connections"
+                    .to_owned(),
+            )
+        })?;
     let builder = rustls::ServerConfig::builder_with_provider(chosen.provider.clone())
         .with_protocol_versions(&chosen.versions)
         .map_err(|e| base(e.into()))?;
@@ -172,7 +183,10 @@ pub fn server(settings: &Server, alpn: &[&[u8]]) -> Result<ServerTls, TlsError> 
     Ok(ServerTls {
         config: Arc::new(config),
         warnings,
-        files: reload::Files { certificate: Some(certificate), clients },
+        files: reload::Files {
+            certificate: Some(certificate),
+            clients,
+        },
     })
 }
 
@@ -212,7 +226,10 @@ fn load_client(settings: &Client, alpn: &[&[u8]]) -> Result<ClientTls, TlsError>
         config: Arc::new(config),
         warnings,
         name,
-        files: reload::Files { certificate, clients: None },
+        files: reload::Files {
+            certificate,
+            clients: None,
+        },
     })
 }
 

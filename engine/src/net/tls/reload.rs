@@ -46,7 +46,10 @@ pub(super) struct Due {
 
 impl Due {
     pub(super) fn every(interval: Duration) -> Due {
-        Due { interval, next: Mutex::new(Instant::now() + interval) }
+        Due {
+            interval,
+            next: Mutex::new(Instant::now() + interval),
+        }
     }
 
     /// True once an interval; never for the interval zero. Only one caller is told.
@@ -55,7 +58,9 @@ impl Due {
             return false;
         }
         // Another core looking at this moment looks for us too.
-        let Ok(mut next) = self.next.try_lock() else { return false };
+        let Ok(mut next) = self.next.try_lock() else {
+            return false;
+        };
         let now = Instant::now();
         let due = now >= *next;
         if due {
@@ -76,7 +81,8 @@ pub(super) struct Certificate {
 impl Certificate {
     /// `None` where the configuration has none.
     pub(super) fn load(settings: &Tls) -> Result<Option<Arc<Certificate>>, TlsError> {
-        let loaded = load::certified_key(settings).map_err(|e| e.within("failed to load TLS cert and key"))?;
+        let loaded = load::certified_key(settings)
+            .map_err(|e| e.within("failed to load TLS cert and key"))?;
         Ok(loaded.map(|current| {
             Arc::new(Certificate {
                 settings: settings.clone(),
@@ -87,8 +93,8 @@ impl Certificate {
     }
 
     pub(super) fn reload(&self) -> Result<(), TlsError> {
-        let loaded =
-            load::certified_key(&self.settings).map_err(|e| e.within("failed to load TLS cert and key"))?;
+        let loaded = load::certified_key(&self.settings)
+            .map_err(|e| e.within("failed to load TLS cert and key"))?;
         if let Some(loaded) = loaded {
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         }
@@ -101,7 +107,10 @@ impl Certificate {
         {
             tracing::warn!(%error, "TLS certificate not reloaded; the one in use stays");
         }
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

@@ -71,10 +71,15 @@ impl Servers {
         let webpki = if roots.store.is_empty() {
             None
         } else {
-            let builder = WebPkiServerVerifier::builder_with_provider(roots.store, provider.clone());
+            let builder =
+                WebPkiServerVerifier::builder_with_provider(roots.store, provider.clone());
             Some(builder.build().map_err(|e| TlsError(e.to_string()))?)
         };
-        Ok(Servers { webpki, given: roots.given, provider })
+        Ok(Servers {
+            webpki,
+            given: roots.given,
+            provider,
+        })
     }
 }
 
@@ -159,17 +164,36 @@ struct Authorities {
 const CLIENT_CA_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Clients {
-    pub(super) fn load(settings: &Server, provider: Arc<CryptoProvider>) -> Result<Clients, TlsError> {
+    pub(super) fn load(
+        settings: &Server,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Clients, TlsError> {
         let path = settings.client_ca_file.clone();
         let system = settings.tls.include_system_ca_certs_pool;
         let current = authorities(&path, load::read(&path), system, &provider)?;
-        let interval = if settings.client_ca_file_reload { CLIENT_CA_INTERVAL } else { Duration::ZERO };
-        Ok(Clients { path, system, provider, due: Due::every(interval), current: RwLock::new(current) })
+        let interval = if settings.client_ca_file_reload {
+            CLIENT_CA_INTERVAL
+        } else {
+            Duration::ZERO
+        };
+        Ok(Clients {
+            path,
+            system,
+            provider,
+            due: Due::every(interval),
+            current: RwLock::new(current),
+        })
     }
 
     pub(super) fn reload(&self) -> Result<(), TlsError> {
         let pem = load::read(&self.path);
-        let unchanged = |pem: &Vec<u8>| self.current.read().unwrap_or_else(PoisonError::into_inner).pem == *pem;
+        let unchanged = |pem: &Vec<u8>| {
+            self.current
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pem
+                == *pem
+        };
         if pem.as_ref().is_ok_and(unchanged) {
             return Ok(());
         }
@@ -192,7 +216,11 @@ fn authorities(
         .clear_root_hint_subjects()
         .build()
         .map_err(|e| TlsError(format!("failed to load client CA CertPool: {e}")))?;
-    Ok(Authorities { pem: kept, webpki, given: Arc::new(roots.given) })
+    Ok(Authorities {
+        pem: kept,
+        webpki,
+        given: Arc::new(roots.given),
+    })
 }
 
 impl fmt::Debug for Clients {
@@ -284,7 +312,12 @@ fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         0..=0x7f => (usize::from(length), rest),
         0x81..=0x84 => {
             let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+            (
+                digits
+                    .iter()
+                    .fold(0, |length, digit| length << 8 | usize::from(*digit)),
+                rest,
+            )
         }
         _ => return None,
     };
@@ -307,7 +340,10 @@ fn time(tag: u8, text: &[u8]) -> Option<u64> {
         }
         _ => return None,
     };
-    let mut two = rest.as_bytes().chunks_exact(2).map(|two| std::str::from_utf8(two).ok()?.parse::<u64>().ok());
+    let mut two = rest
+        .as_bytes()
+        .chunks_exact(2)
+        .map(|two| std::str::from_utf8(two).ok()?.parse::<u64>().ok());
     let mut next = || two.next().flatten();
     let (month, day, hour, minute, second) = (next()?, next()?, next()?, next()?, next()?);
     if rest.len() != 10 || !(1..=12).contains(&month) || !(1..=31).contains(&day) || year < 1970 {
@@ -315,7 +351,12 @@ fn time(tag: u8, text: &[u8]) -> Option<u64> {
         return (year < 1970).then_some(0);
     }
     // Days since 1970 in the proleptic Gregorian calendar, the year beginning in March.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days =
+        365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
