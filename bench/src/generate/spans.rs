@@ -78,17 +78,17 @@ fn span(r: &mut Random, trace_id: [u8; 16]) -> Span {
         ),
         (
             "enduser.id",
-            s(format!("customer-{:08}", r.below(5_000_000))),
+            s(format!("c-{:08}", r.below(5_000_000))),
         ),
         (
             "k8s.node.name",
             s(format!(
-                "ip-10-0-{}-{}.compute.internal",
+                "ip-10-0-{}-{}",
                 r.below(16),
                 r.below(256)
             )),
         ),
-        ("k8s.container.name", s("app")),
+        ("peer.service", s(r.pick(&words::SERVICES))),
         ("thread.id", Int(r.below(200) as i64)),
     ];
     let events = if failed {
