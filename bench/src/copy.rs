@@ -14,7 +14,7 @@ trunkline-bench copy --to HOST:PORT [options]
 
   --listen ADDR       where senders connect [127.0.0.1:4317]
   --to ADDR           the next hop
-  --buffer SIZE       how much is read at once [512k]
+  --buffer SIZE       how much is read at once [1m]
 ";
 
 /// Runs until SIGTERM.
@@ -22,7 +22,7 @@ pub fn command(args: &mut lexopt::Parser) -> Result<(), Error> {
     use lexopt::prelude::*;
     let mut listen = SocketAddr::from(([127, 0, 0, 1], 4317));
     let mut to = None;
-    let mut buffer = 512 << 10;
+    let mut buffer = 1 << 20;
     while let Some(arg) = args.next()? {
         match arg {
             Long("listen") => listen = args::address(&args.value()?.string()?)?,

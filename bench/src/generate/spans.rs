@@ -47,7 +47,7 @@ fn span(r: &mut Random, trace_id: [u8; 16]) -> Span {
     };
     let start = EPOCH + r.below(60_000_000_000);
     let end = start + 200_000 + r.below(80_000_000);
-    let host = format!("{}.shop.example.com", r.pick(&words::SERVICES));
+    let host = format!("{}.shop.example", r.pick(&words::SERVICES));
     let attributes = vec![
         ("http.request.method", s(method)),
         (
@@ -76,17 +76,10 @@ fn span(r: &mut Random, trace_id: [u8; 16]) -> Span {
             "network.protocol.version",
             s(if r.below(4) == 0 { "1.1" } else { "2" }),
         ),
-        (
-            "enduser.id",
-            s(format!("c-{:08}", r.below(5_000_000))),
-        ),
+        ("enduser.id", s(format!("c-{:08}", r.below(5_000_000)))),
         (
             "k8s.node.name",
-            s(format!(
-                "ip-10-0-{}-{}",
-                r.below(16),
-                r.below(256)
-            )),
+            s(format!("ip-10-0-{}-{}", r.below(16), r.below(256))),
         ),
         ("peer.service", s(r.pick(&words::SERVICES))),
         ("thread.id", Int(r.below(200) as i64)),

@@ -118,6 +118,11 @@ async fn measure(options: &Options) -> Result<Value, Error> {
     Ok(report::json(options, &measured, verified))
 }
 
+/// The counts of a sink.
+pub async fn sink_stats(control: SocketAddr) -> Result<Value, Error> {
+    verify::get(control, "/stats").await
+}
+
 fn write(path: &std::path::Path, text: &str) -> Result<(), Error> {
     if path.as_os_str() == "-" {
         print!("{text}");

@@ -65,7 +65,8 @@ fn lost(accepted: &[(u64, u64)], missing: &Value) -> u64 {
     lost
 }
 
-async fn get(control: SocketAddr, path: &str) -> Result<Value, Error> {
+/// Asks the sink's control port.
+pub async fn get(control: SocketAddr, path: &str) -> Result<Value, Error> {
     let failed = |e| Error::Http1(format!("asking the sink at {control}"), e);
     let stream = net::connect(control).await?;
     let (mut sender, connection) = http1::handshake(HyperIo::new(stream))

@@ -1,0 +1,203 @@
+//! What can be run, by name: its command and its configuration for a row. Trunkline and the
+//! Collector get the same file.
+
+use std::path::{Path, PathBuf};
+
+use super::Options;
+use super::rows::Row;
+use crate::error::Error;
+
+/// Paths and commands from the command line and the environment.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    pub trunkline: Option<PathBuf>,
+    pub otelcol: Option<PathBuf>,
+    pub rotel: Option<PathBuf>,
+    /// Name and command.
+    pub others: Vec<(String, String)>,
+    /// Name and the file that its configuration comes from.
+    pub configs: Vec<(String, String)>,
+}
+
+impl Given {
+    /// What the environment names, and the gateway built beside this program.
+    pub fn from_environment() -> Given {
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let beside = || {
+            let path = std::env::current_exe().ok()?.with_file_name("trunkline");
+            path.exists().then_some(path)
+        };
+        Given {
+            trunkline: path("TRUNKLINE_BIN").or_else(beside),
+            otelcol: path("TRUNKLINE_OTELCOL"),
+            rotel: path("TRUNKLINE_ROTEL"),
+            ..Given::default()
+        }
+    }
+}
+
+/// A gateway ready to be started.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub name: String,
+    /// Program and arguments, places not yet filled in.
+    pub command: Vec<String>,
+    /// Its configuration, places not yet filled in.
+    pub config: Option<String>,
+    /// Whether bodies go by without HTTP/2.
+    pub raw: bool,
+    /// Whether it belongs to the benchmark and not to those compared.
+    pub limit: bool,
+}
+
+/// The Collector's configuration for a row.
+fn collector(row: Row, signal: &str) -> String {
+    let processors = if row.edits() {
+        "processors:\n  attributes:\n    actions:\n      \
+         - { key: app.route, from_attribute: http.route, action: insert }\n      \
+         - { key: client.address, action: delete }\n      \
+         - { key: enduser.id, action: delete }\n"
+    } else {
+        ""
+    };
+    let listed = if row.edits() { "[attributes]" } else { "[]" };
+    format!(
+        "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: {{listen}}\n        max_recv_msg_size_mib: 64\n\
+         {processors}\
+         exporters:\n  otlp_grpc:\n    endpoint: {{sink}}\n    compression: {}\n    tls: {{ insecure: true }}\n    \
+         sending_queue: {{ enabled: false }}\n    retry_on_failure: {{ enabled: false }}\n\
+         service:\n  telemetry:\n    logs: {{ level: warn }}\n    metrics:\n      level: basic\n      readers:\n        \
+         - pull: {{ exporter: {{ prometheus: {{ host: 127.0.0.1, port: {{metrics_port}} }} }} }}\n  \
+         pipelines:\n    {signal}:\n      receivers: [otlp]\n      processors: {listed}\n      exporters: [otlp_grpc]\n",
+        row.exported()
+    )
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// Why a peer takes no part: said in the report, never silently.
+pub type Absent = String;
+
+/// A row's peers in order, and those that cannot take part with the reason.
+pub fn of(options: &Options, row: Row) -> Result<(Vec<Peer>, Vec<(String, Absent)>), Error> {
+    let mut names: Vec<String> = row.peers().iter().map(|n| (*n).to_owned()).collect();
+    names.extend(options.peers.others.iter().map(|(name, _)| name.clone()));
+    if let Some(only) = &options.only {
+        if let Some(unknown) = only.iter().find(|n| !names.contains(n)) {
+            return Err(Error::Usage(format!(
+                "row {} has no peer {unknown:?}; it has {}",
+                row.name(),
+                names.join(", ")
+            )));
+        }
+        names.retain(|n| only.contains(n));
+    }
+    let (mut there, mut absent) = (Vec::new(), Vec::new());
+    for name in names {
+        match peer(options, row, &name)? {
+            Ok(peer) => there.push(peer),
+            Err(why) => absent.push((name, why)),
+        }
+    }
+    Ok((there, absent))
+}
+
+fn peer(options: &Options, row: Row, name: &str) -> Result<Result<Peer, Absent>, Error> {
+    let this = std::env::current_exe().map_err(Error::io("finding this program"))?;
+    let program = |path: &Path, rest: &str| {
+        let mut all = vec![path.display().to_string()];
+        all.extend(words(rest));
+        all
+    };
+    let relay = |more: &str| {
+        let rest = format!(
+            "relay --listen {{listen}} --to {{sink}} --frame-size {} {more}",
+            options.frame_size
+        );
+        Peer {
+            name: name.to_owned(),
+            command: program(&this, &rest),
+            config: None,
+            raw: false,
+            limit: true,
+        }
+    };
+    let signal = options.signal.name();
+    let missing = |path: Option<&PathBuf>, how: &str| match path {
+        None => Err(format!("not given ({how})")),
+        Some(p) if !p.exists() => Err(format!("{} does not exist ({how})", p.display())),
+        Some(p) => Ok(p.clone()),
+    };
+    let given = &options.peers;
+    Ok(match name {
+        "copy" => Ok(Peer {
+            name: name.to_owned(),
+            command: program(&this, "copy --listen {listen} --to {raw_sink}"),
+            config: None,
+            raw: true,
+            limit: true,
+        }),
+        "relay" => Ok(relay("")),
+        "relay-inflate" => Ok(relay("--inflate")),
+        "trunkline" => missing(given.trunkline.as_ref(), "--trunkline").map(|path| Peer {
+            name: name.to_owned(),
+            command: program(&path, "--config {config}"),
+            config: Some(collector(row, signal)),
+            raw: false,
+            limit: false,
+        }),
+        "otelcol" => missing(given.otelcol.as_ref(), "--otelcol or TRUNKLINE_OTELCOL").map(|path| Peer {
+            name: name.to_owned(),
+            command: program(&path, "--config {config}"),
+            config: Some(collector(row, signal)),
+            raw: false,
+            limit: false,
+        }),
+        "rotel" => missing(given.rotel.as_ref(), "--rotel or TRUNKLINE_ROTEL").map(|path| Peer {
+            name: name.to_owned(),
+            command: program(
+                &path,
+                "start --pid-file {dir}/rotel.pid --otlp-grpc-endpoint {listen} --otlp-http-endpoint {http} \
+                 --otlp-grpc-max-recv-msg-size-mib 64 --batch-max-size 512 --exporter otlp \
+                 --otlp-exporter-endpoint http://{sink} --otlp-exporter-protocol grpc \
+                 --otlp-exporter-compression none",
+            ),
+            config: None,
+            raw: false,
+            limit: false,
+        }),
+        other => {
+            let command = given.others.iter().find(|(n, _)| n == other).map(|(_, c)| words(c));
+            let config = match given.configs.iter().find(|(n, _)| n == other) {
+                Some((_, file)) => Some(
+                    std::fs::read_to_string(file).map_err(Error::io(format!("reading {file}")))?,
+                ),
+                None => None,
+            };
+            command
+                .map(|command| Peer { name: name.to_owned(), command, config, raw: false, limit: false })
+                .ok_or_else(|| "no command (--peer)".to_owned())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rows_that_edit_configure_the_actions() {
+        for (name, row) in super::super::rows::ALL {
+            let config = collector(row, "logs");
+            assert_eq!(config.contains("from_attribute"), row.edits(), "{name}");
+            assert!(config.contains("    logs:\n"), "{name}");
+            assert!(
+                config.contains(&format!("compression: {}", row.exported())),
+                "{name}"
+            );
+            assert!(!config.contains("{{"), "{name}: {config}");
+        }
+    }
+}
