@@ -1,5 +1,6 @@
 //! Takes the measurements of a row: rounds, latencies, starts.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -74,10 +75,9 @@ pub fn row(options: &Options, row: Row) -> Result<Measured, Error> {
     std::fs::create_dir_all(&folder.0)
         .map_err(Error::io(format!("creating {}", folder.0.display())))?;
     let bench = Bench::new(options, row, &folder.0)?;
-    let (peers, absent) = peers::of(options, row)?;
-    let mut absent = absent;
+    let peers::Lineup { there, mut absent } = peers::of(options, row)?;
     let mut all = Vec::new();
-    for peer in peers {
+    for peer in there {
         match bench.start(&peer) {
             Ok((running, _)) => {
                 let of = Of {
@@ -90,6 +90,7 @@ pub fn row(options: &Options, row: Row) -> Result<Measured, Error> {
             Err(e) => absent.push((peer.name, e.to_string())),
         }
     }
+    let progress = std::io::stderr().is_terminal();
     for round in 0..options.pairs {
         // Every other round the other way about: what drifts within a round cancels.
         let mut order: Vec<usize> = (0..all.len()).collect();
@@ -98,17 +99,21 @@ pub fn row(options: &Options, row: Row) -> Result<Measured, Error> {
         }
         for at in order {
             if let Some((peer, running, of)) = all.get_mut(at) {
-                eprint!(
-                    "\rround {} of {}: {:<16}",
-                    round + 1,
-                    options.pairs,
-                    peer.name
-                );
+                if progress {
+                    eprint!(
+                        "\rround {} of {}: {:<16}",
+                        round + 1,
+                        options.pairs,
+                        peer.name
+                    );
+                }
                 bench.round(peer, running, of)?;
             }
         }
     }
-    eprint!("\r{:<48}\r", "");
+    if progress {
+        eprint!("\r{:<48}\r", "");
+    }
     if options.latency {
         bench.latencies(&mut all)?;
     }
@@ -232,7 +237,7 @@ impl<'a> Bench<'a> {
     fn load(&self, peer: &Peer, running: &Running, rate: Option<f64>) -> Result<Value, Error> {
         let o = self.options;
         let report = self.dir.join("load.json");
-        let (_, compression) = (self.row, self.row.sent());
+        let compression = self.row.sent();
         let mut command = vec![self.this.clone(), "load".to_owned()];
         let mut option = |name: &str, value: String| command.extend([name.to_owned(), value]);
         option("--to", running.listen.to_string());
@@ -262,8 +267,7 @@ impl<'a> Bench<'a> {
         if let Some(rate) = rate {
             option("--rate", format!("{rate:.0}"));
         }
-        let load = process::start("load", &command, &o.load_cores, &self.dir, running.listen)?;
-        let mut load = load;
+        let mut load = process::start("load", &command, &o.load_cores, &self.dir, running.listen)?;
         let longest = o.warm_up + o.duration + Duration::from_secs(30);
         let since = Instant::now();
         loop {

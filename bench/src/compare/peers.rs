@@ -80,8 +80,16 @@ fn words(text: &str) -> Vec<String> {
 /// Why a peer takes no part: said in the report, never silently.
 pub type Absent = String;
 
-/// A row's peers in order, and those that cannot take part with the reason.
-pub fn of(options: &Options, row: Row) -> Result<(Vec<Peer>, Vec<(String, Absent)>), Error> {
+/// Who takes part in a row.
+pub struct Lineup {
+    /// In the row's order.
+    pub there: Vec<Peer>,
+    /// Names of those that cannot, with the reason.
+    pub absent: Vec<(String, Absent)>,
+}
+
+/// A row's peers.
+pub fn of(options: &Options, row: Row) -> Result<Lineup, Error> {
     let mut names: Vec<String> = row.peers().iter().map(|n| (*n).to_owned()).collect();
     names.extend(options.peers.others.iter().map(|(name, _)| name.clone()));
     if let Some(only) = &options.only {
@@ -101,7 +109,7 @@ pub fn of(options: &Options, row: Row) -> Result<(Vec<Peer>, Vec<(String, Absent
             Err(why) => absent.push((name, why)),
         }
     }
-    Ok((there, absent))
+    Ok(Lineup { there, absent })
 }
 
 fn peer(options: &Options, row: Row, name: &str) -> Result<Result<Peer, Absent>, Error> {

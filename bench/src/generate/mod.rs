@@ -12,6 +12,8 @@ mod pool;
 mod protobuf;
 mod random;
 mod spans;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use pool::{Compression, Encoding, Pool, Shape};

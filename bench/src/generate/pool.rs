@@ -138,11 +138,6 @@ impl Pool {
         let total: usize = self.bodies.iter().map(|b| b.ready.len()).sum();
         total as f64 / self.bodies.len().max(1) as f64
     }
-
-    /// The bodies as they are.
-    pub fn bodies(&self) -> &[Body] {
-        &self.bodies
-    }
 }
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {

@@ -175,10 +175,10 @@ impl Connection {
 
     async fn http(&self, body: Bytes) -> Result<Outcome, Error> {
         let mut slot = self.http.lock().await;
-        if slot.is_none() {
-            if let Sender::Http(sender) = self.make().await? {
-                *slot = Some(sender);
-            }
+        if slot.is_none()
+            && let Sender::Http(sender) = self.make().await?
+        {
+            *slot = Some(sender);
         }
         let Some(sender) = slot.as_mut() else {
             return Err(Error::Measure("no connection".to_owned()));
