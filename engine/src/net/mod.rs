@@ -10,6 +10,5 @@ pub mod partial_success;
 pub mod resolve;
 pub mod tls;
 pub mod transport;
-//! What receivers, exporters and extensions share to reach the network.
 
 pub mod config;

@@ -1,5 +1,7 @@
 //! Exporter `otlp_grpc` (once `otlp`): OTLP over gRPC.
 
+pub mod config;
+
 use std::{
     rc::Rc,
     time::{Duration, Instant},
@@ -314,6 +316,3 @@ mod tests {
         }
     }
 }
-//! The exporter `otlp_grpc` (alias `otlp`): OTLP over gRPC.
-
-pub mod config;
