@@ -1,6 +1,7 @@
 //! What a component is: its declaration (keys, defaults, documentation), the
 //! contract it fulfils in a pipeline, and the one table of all components.
 
+mod context;
 mod contract;
 pub mod declaration;
 mod id;
@@ -8,6 +9,7 @@ pub mod kinds;
 pub mod print;
 pub mod table;
 
+pub use context::CoreContext;
 pub use contract::{ConsumeFuture, Consumer, Outcome, Refusal, RequestContext};
 pub use declaration::{
     ChoiceMeta, FieldMeta, FieldShape, Printed, Problem, Problems, Setting, Shape, StructMeta,
