@@ -365,7 +365,7 @@ impl Data {
         ) else {
             return Ok(());
         };
-        if count < 2 {
+        if count < 2 || !self.is_live(Level::Item, metric) {
             return Ok(());
         }
         let edited = self.edited;

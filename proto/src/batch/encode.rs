@@ -35,9 +35,8 @@ impl Data {
     /// The message of one row encoded, at the end of `out`.
     pub(crate) fn encode_row(&self, level: Level, row: u32, out: &mut Vec<u8>) {
         let mut lengths = Lengths(vec![0; self.patches.len()]);
-        if self.measure(level, row, &mut lengths) == GONE {
-            return;
-        }
+        // A row that lost its items is still a row: only what is in it can be left out.
+        self.measure(level, row, &mut lengths);
         let mut writer = Writer {
             data: self,
             out,

@@ -12,6 +12,8 @@ mod fields;
 mod level;
 mod schema;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod value;
 mod walk;

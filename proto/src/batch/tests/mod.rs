@@ -1,0 +1,12 @@
+//! Random requests and random edits against a model: the same edits on the decoded message.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod generate;
+mod model;
+mod properties;

@@ -1,0 +1,801 @@
+//! The model: the same edits on the decoded message. Entities are named by their position in
+//! the order in which the tree is written.
+
+use std::any::Any;
+
+use super::generate::Request;
+use crate::{
+    batch::{Field, FieldValue, Level, MetricType},
+    otlp::{
+        common::v1::{AnyValue, EntityRef, KeyValue, any_value::Value},
+        logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+        metrics::v1::{
+            Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
+            HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+            Summary, SummaryDataPoint, exemplar, metric::Data, number_data_point,
+            summary_data_point::ValueAtQuantile,
+        },
+        profiles::v1development::{Profile, ResourceProfiles, ScopeProfiles},
+        trace::v1::{
+            ResourceSpans, ScopeSpans, Span,
+            span::{Event, Link},
+        },
+    },
+};
+
+/// Children of one parent, whatever their type.
+pub trait List {
+    fn len(&self) -> usize;
+    fn remove(&mut self, at: usize) -> Box<dyn Any>;
+    fn copy(&self, at: usize) -> Box<dyn Any>;
+    /// False when it is of another type.
+    fn push(&mut self, entity: Box<dyn Any>) -> bool;
+    /// Puts these first, in this order.
+    fn order(&mut self, order: &[usize]);
+}
+
+impl<T: Clone + 'static> List for Vec<T> {
+    fn len(&self) -> usize {
+        Vec::len(self)
+    }
+    fn remove(&mut self, at: usize) -> Box<dyn Any> {
+        Box::new(Vec::remove(self, at))
+    }
+    fn copy(&self, at: usize) -> Box<dyn Any> {
+        Box::new(self[at].clone())
+    }
+    fn push(&mut self, entity: Box<dyn Any>) -> bool {
+        entity
+            .downcast::<T>()
+            .map(|entity| Vec::push(self, *entity))
+            .is_ok()
+    }
+    fn order(&mut self, order: &[usize]) {
+        let mut ordered: Vec<T> = order.iter().map(|at| self[*at].clone()).collect();
+        ordered.extend(
+            (0..self.len())
+                .filter(|at| !order.contains(at))
+                .map(|at| self[at].clone()),
+        );
+        *self = ordered;
+    }
+}
+
+/// An entity of the model.
+pub enum Entity<'a> {
+    ResourceSpans(&'a mut ResourceSpans),
+    ResourceLogs(&'a mut ResourceLogs),
+    ResourceMetrics(&'a mut ResourceMetrics),
+    ResourceProfiles(&'a mut ResourceProfiles),
+    ScopeSpans(&'a mut ScopeSpans),
+    ScopeLogs(&'a mut ScopeLogs),
+    ScopeMetrics(&'a mut ScopeMetrics),
+    ScopeProfiles(&'a mut ScopeProfiles),
+    Span(&'a mut Span),
+    Event(&'a mut Event),
+    Link(&'a mut Link),
+    LogRecord(&'a mut LogRecord),
+    Metric(&'a mut Metric),
+    Profile(#[allow(dead_code)] &'a mut Profile),
+    Number(&'a mut NumberDataPoint, MetricType),
+    Histogram(&'a mut HistogramDataPoint),
+    Exponential(&'a mut ExponentialHistogramDataPoint),
+    Summary(&'a mut SummaryDataPoint),
+    Exemplar(&'a mut Exemplar),
+    Quantile(&'a mut ValueAtQuantile),
+}
+
+/// All entities of a level, in order.
+pub fn entities(request: &mut Request, level: Level) -> Vec<Entity<'_>> {
+    let mut found: Vec<Entity<'_>> = Vec::new();
+    macro_rules! walk {
+        ($resources:expr, $Resource:ident, $scopes:ident, $Scope:ident, $items:ident, $item:ident => $each:expr) => {
+            for resource in $resources {
+                if level == Level::Resource {
+                    found.push(Entity::$Resource(resource));
+                    continue;
+                }
+                for scope in &mut resource.$scopes {
+                    if level == Level::Scope {
+                        found.push(Entity::$Scope(scope));
+                        continue;
+                    }
+                    for $item in &mut scope.$items {
+                        $each
+                    }
+                }
+            }
+        };
+    }
+    match request {
+        Request::Traces(request) => {
+            walk!(&mut request.resource_spans, ResourceSpans, scope_spans, ScopeSpans, spans, span => match level {
+                Level::Event => found.extend(span.events.iter_mut().map(Entity::Event)),
+                Level::Link => found.extend(span.links.iter_mut().map(Entity::Link)),
+                _ => found.push(Entity::Span(span)),
+            })
+        }
+        Request::Logs(request) => {
+            walk!(&mut request.resource_logs, ResourceLogs, scope_logs, ScopeLogs, log_records, record => found.push(Entity::LogRecord(record)))
+        }
+        Request::Profiles(request) => {
+            walk!(&mut request.resource_profiles, ResourceProfiles, scope_profiles, ScopeProfiles, profiles, profile => found.push(Entity::Profile(profile)))
+        }
+        Request::Metrics(request) => {
+            walk!(&mut request.resource_metrics, ResourceMetrics, scope_metrics, ScopeMetrics, metrics, metric => {
+                if level == Level::Item {
+                    found.push(Entity::Metric(metric));
+                    continue;
+                }
+                match &mut metric.data {
+                    None => {}
+                    Some(Data::Gauge(Gauge { data_points })) => numbers(level, data_points, MetricType::Gauge, &mut found),
+                    Some(Data::Sum(Sum { data_points, .. })) => numbers(level, data_points, MetricType::Sum, &mut found),
+                    Some(Data::Histogram(data)) => for point in &mut data.data_points {
+                        match level {
+                            Level::DataPoint => found.push(Entity::Histogram(point)),
+                            Level::Exemplar => found.extend(point.exemplars.iter_mut().map(Entity::Exemplar)),
+                            _ => {}
+                        }
+                    },
+                    Some(Data::ExponentialHistogram(data)) => for point in &mut data.data_points {
+                        match level {
+                            Level::DataPoint => found.push(Entity::Exponential(point)),
+                            Level::Exemplar => found.extend(point.exemplars.iter_mut().map(Entity::Exemplar)),
+                            _ => {}
+                        }
+                    },
+                    Some(Data::Summary(data)) => for point in &mut data.data_points {
+                        match level {
+                            Level::DataPoint => found.push(Entity::Summary(point)),
+                            Level::Quantile => found.extend(point.quantile_values.iter_mut().map(Entity::Quantile)),
+                            _ => {}
+                        }
+                    },
+                }
+            })
+        }
+    }
+    found
+}
+
+fn numbers<'a>(
+    level: Level,
+    points: &'a mut [NumberDataPoint],
+    kind: MetricType,
+    found: &mut Vec<Entity<'a>>,
+) {
+    for point in points {
+        match level {
+            Level::DataPoint => found.push(Entity::Number(point, kind)),
+            Level::Exemplar => found.extend(point.exemplars.iter_mut().map(Entity::Exemplar)),
+            _ => {}
+        }
+    }
+}
+
+/// The children of a level, by parent in order; `None` for a parent that cannot have any.
+pub fn lists(request: &mut Request, level: Level) -> Vec<Option<&mut dyn List>> {
+    let parents = match level {
+        Level::Resource => {
+            return vec![Some(match request {
+                Request::Traces(request) => &mut request.resource_spans as &mut dyn List,
+                Request::Metrics(request) => &mut request.resource_metrics,
+                Request::Logs(request) => &mut request.resource_logs,
+                Request::Profiles(request) => &mut request.resource_profiles,
+            })];
+        }
+        Level::Scope => Level::Resource,
+        Level::Item => Level::Scope,
+        Level::Event | Level::Link | Level::DataPoint => Level::Item,
+        _ => Level::DataPoint,
+    };
+    entities(request, parents)
+        .into_iter()
+        .map(|entity| -> Option<&mut dyn List> {
+            Some(match (entity, level) {
+                (Entity::ResourceSpans(resource), _) => &mut resource.scope_spans,
+                (Entity::ResourceLogs(resource), _) => &mut resource.scope_logs,
+                (Entity::ResourceMetrics(resource), _) => &mut resource.scope_metrics,
+                (Entity::ResourceProfiles(resource), _) => &mut resource.scope_profiles,
+                (Entity::ScopeSpans(scope), _) => &mut scope.spans,
+                (Entity::ScopeLogs(scope), _) => &mut scope.log_records,
+                (Entity::ScopeMetrics(scope), _) => &mut scope.metrics,
+                (Entity::ScopeProfiles(scope), _) => &mut scope.profiles,
+                (Entity::Span(span), Level::Event) => &mut span.events,
+                (Entity::Span(span), _) => &mut span.links,
+                (Entity::Metric(metric), _) => match &mut metric.data {
+                    None => return None,
+                    Some(Data::Gauge(data)) => &mut data.data_points,
+                    Some(Data::Sum(data)) => &mut data.data_points,
+                    Some(Data::Histogram(data)) => &mut data.data_points,
+                    Some(Data::ExponentialHistogram(data)) => &mut data.data_points,
+                    Some(Data::Summary(data)) => &mut data.data_points,
+                },
+                (Entity::Number(point, _), Level::Exemplar) => &mut point.exemplars,
+                (Entity::Histogram(point), Level::Exemplar) => &mut point.exemplars,
+                (Entity::Exponential(point), Level::Exemplar) => &mut point.exemplars,
+                (Entity::Summary(point), Level::Quantile) => &mut point.quantile_values,
+                _ => return None,
+            })
+        })
+        .collect()
+}
+
+/// Drops scopes and resources that have nothing in them.
+pub fn prune(request: &mut Request) {
+    macro_rules! prune {
+        ($resources:expr, $scopes:ident, $items:ident) => {{
+            for resource in &mut $resources {
+                resource.$scopes.retain(|scope| !scope.$items.is_empty());
+            }
+            $resources.retain(|resource| !resource.$scopes.is_empty());
+        }};
+    }
+    match request {
+        Request::Traces(request) => prune!(request.resource_spans, scope_spans, spans),
+        Request::Logs(request) => prune!(request.resource_logs, scope_logs, log_records),
+        Request::Metrics(request) => prune!(request.resource_metrics, scope_metrics, metrics),
+        Request::Profiles(request) => prune!(request.resource_profiles, scope_profiles, profiles),
+    }
+}
+
+/// What a copy of a resource leaves out: scopes that lost their items.
+pub fn prune_copy(entity: &mut Box<dyn Any>) {
+    if let Some(resource) = entity.downcast_mut::<ResourceSpans>() {
+        resource.scope_spans.retain(|scope| !scope.spans.is_empty());
+    } else if let Some(resource) = entity.downcast_mut::<ResourceLogs>() {
+        resource
+            .scope_logs
+            .retain(|scope| !scope.log_records.is_empty());
+    } else if let Some(resource) = entity.downcast_mut::<ResourceMetrics>() {
+        resource
+            .scope_metrics
+            .retain(|scope| !scope.metrics.is_empty());
+    } else if let Some(resource) = entity.downcast_mut::<ResourceProfiles>() {
+        resource
+            .scope_profiles
+            .retain(|scope| !scope.profiles.is_empty());
+    }
+}
+
+impl<'a> Entity<'a> {
+    /// Its attributes; made if `make`.
+    pub fn attributes(self, make: bool) -> Option<&'a mut Vec<KeyValue>> {
+        macro_rules! sub {
+            ($parent:expr, $field:ident) => {{
+                if make {
+                    $parent.$field.get_or_insert_default();
+                }
+                $parent.$field.as_mut().map(|sub| &mut sub.attributes)
+            }};
+        }
+        match self {
+            Entity::ResourceSpans(parent) => sub!(parent, resource),
+            Entity::ResourceLogs(parent) => sub!(parent, resource),
+            Entity::ResourceMetrics(parent) => sub!(parent, resource),
+            Entity::ResourceProfiles(parent) => sub!(parent, resource),
+            Entity::ScopeSpans(parent) => sub!(parent, scope),
+            Entity::ScopeLogs(parent) => sub!(parent, scope),
+            Entity::ScopeMetrics(parent) => sub!(parent, scope),
+            Entity::ScopeProfiles(parent) => sub!(parent, scope),
+            Entity::Span(entity) => Some(&mut entity.attributes),
+            Entity::Event(entity) => Some(&mut entity.attributes),
+            Entity::Link(entity) => Some(&mut entity.attributes),
+            Entity::LogRecord(entity) => Some(&mut entity.attributes),
+            Entity::Metric(entity) => Some(&mut entity.metadata),
+            Entity::Number(entity, _) => Some(&mut entity.attributes),
+            Entity::Histogram(entity) => Some(&mut entity.attributes),
+            Entity::Exponential(entity) => Some(&mut entity.attributes),
+            Entity::Summary(entity) => Some(&mut entity.attributes),
+            Entity::Exemplar(entity) => Some(&mut entity.filtered_attributes),
+            Entity::Profile(_) | Entity::Quantile(_) => None,
+        }
+    }
+
+    /// One of its fields; messages on the way to it are made if `make`.
+    pub fn slot(self, field: Field, make: bool) -> Slot<'a> {
+        use Slot::*;
+        macro_rules! sub {
+            ($option:expr) => {{
+                if make {
+                    $option.get_or_insert_default();
+                }
+                match &mut $option {
+                    Some(sub) => sub,
+                    None => return Missing,
+                }
+            }};
+        }
+        macro_rules! resource {
+            ($parent:expr) => {
+                match field {
+                    Field::SchemaUrl => Text(&mut $parent.schema_url),
+                    Field::DroppedAttributesCount => {
+                        U32(&mut sub!($parent.resource).dropped_attributes_count)
+                    }
+                    Field::EntityRefs => Refs(&mut sub!($parent.resource).entity_refs),
+                    _ => NotThere,
+                }
+            };
+        }
+        macro_rules! scope {
+            ($parent:expr) => {
+                match field {
+                    Field::SchemaUrl => Text(&mut $parent.schema_url),
+                    Field::Name => Text(&mut sub!($parent.scope).name),
+                    Field::Version => Text(&mut sub!($parent.scope).version),
+                    Field::DroppedAttributesCount => {
+                        U32(&mut sub!($parent.scope).dropped_attributes_count)
+                    }
+                    _ => NotThere,
+                }
+            };
+        }
+        match self {
+            Entity::ResourceSpans(parent) => resource!(parent),
+            Entity::ResourceLogs(parent) => resource!(parent),
+            Entity::ResourceMetrics(parent) => resource!(parent),
+            Entity::ResourceProfiles(parent) => resource!(parent),
+            Entity::ScopeSpans(parent) => scope!(parent),
+            Entity::ScopeLogs(parent) => scope!(parent),
+            Entity::ScopeMetrics(parent) => scope!(parent),
+            Entity::ScopeProfiles(parent) => scope!(parent),
+            Entity::Span(span) => match field {
+                Field::TraceId => Bytes(&mut span.trace_id),
+                Field::SpanId => Bytes(&mut span.span_id),
+                Field::TraceState => Text(&mut span.trace_state),
+                Field::ParentSpanId => Bytes(&mut span.parent_span_id),
+                Field::Name => Text(&mut span.name),
+                Field::Kind => I32(&mut span.kind),
+                Field::StartTime => U64(&mut span.start_time_unix_nano),
+                Field::EndTime => U64(&mut span.end_time_unix_nano),
+                Field::DroppedAttributesCount => U32(&mut span.dropped_attributes_count),
+                Field::DroppedEventsCount => U32(&mut span.dropped_events_count),
+                Field::DroppedLinksCount => U32(&mut span.dropped_links_count),
+                Field::StatusCode => I32(&mut sub!(span.status).code),
+                Field::StatusMessage => Text(&mut sub!(span.status).message),
+                Field::Flags => U32(&mut span.flags),
+                _ => NotThere,
+            },
+            Entity::Event(event) => match field {
+                Field::Time => U64(&mut event.time_unix_nano),
+                Field::Name => Text(&mut event.name),
+                Field::DroppedAttributesCount => U32(&mut event.dropped_attributes_count),
+                _ => NotThere,
+            },
+            Entity::Link(link) => match field {
+                Field::TraceId => Bytes(&mut link.trace_id),
+                Field::SpanId => Bytes(&mut link.span_id),
+                Field::TraceState => Text(&mut link.trace_state),
+                Field::DroppedAttributesCount => U32(&mut link.dropped_attributes_count),
+                Field::Flags => U32(&mut link.flags),
+                _ => NotThere,
+            },
+            Entity::LogRecord(record) => match field {
+                Field::Time => U64(&mut record.time_unix_nano),
+                Field::ObservedTime => U64(&mut record.observed_time_unix_nano),
+                Field::SeverityNumber => I32(&mut record.severity_number),
+                Field::SeverityText => Text(&mut record.severity_text),
+                Field::Body => Any(&mut record.body),
+                Field::DroppedAttributesCount => U32(&mut record.dropped_attributes_count),
+                Field::Flags => U32(&mut record.flags),
+                Field::TraceId => Bytes(&mut record.trace_id),
+                Field::SpanId => Bytes(&mut record.span_id),
+                Field::EventName => Text(&mut record.event_name),
+                _ => NotThere,
+            },
+            Entity::Metric(metric) => match (field, &mut metric.data) {
+                (Field::Name, _) => Text(&mut metric.name),
+                (Field::Description, _) => Text(&mut metric.description),
+                (Field::Unit, _) => Text(&mut metric.unit),
+                (Field::AggregationTemporality, Some(Data::Sum(data))) => {
+                    I32(&mut data.aggregation_temporality)
+                }
+                (Field::AggregationTemporality, Some(Data::Histogram(data))) => {
+                    I32(&mut data.aggregation_temporality)
+                }
+                (Field::AggregationTemporality, Some(Data::ExponentialHistogram(data))) => {
+                    I32(&mut data.aggregation_temporality)
+                }
+                (Field::IsMonotonic, Some(Data::Sum(data))) => Bool(&mut data.is_monotonic),
+                _ => NotThere,
+            },
+            Entity::Number(point, _) => match field {
+                Field::StartTime => U64(&mut point.start_time_unix_nano),
+                Field::Time => U64(&mut point.time_unix_nano),
+                Field::Flags => U32(&mut point.flags),
+                Field::ValueInt => NumberInt(&mut point.value),
+                Field::ValueDouble => NumberDouble(&mut point.value),
+                _ => NotThere,
+            },
+            Entity::Histogram(point) => match field {
+                Field::StartTime => U64(&mut point.start_time_unix_nano),
+                Field::Time => U64(&mut point.time_unix_nano),
+                Field::Flags => U32(&mut point.flags),
+                Field::Count => U64(&mut point.count),
+                Field::Sum => OptF64(&mut point.sum),
+                Field::Min => OptF64(&mut point.min),
+                Field::Max => OptF64(&mut point.max),
+                Field::BucketCounts => Fixed64s(&mut point.bucket_counts),
+                Field::ExplicitBounds => Doubles(&mut point.explicit_bounds),
+                _ => NotThere,
+            },
+            Entity::Exponential(point) => match field {
+                Field::StartTime => U64(&mut point.start_time_unix_nano),
+                Field::Time => U64(&mut point.time_unix_nano),
+                Field::Flags => U32(&mut point.flags),
+                Field::Count => U64(&mut point.count),
+                Field::Sum => OptF64(&mut point.sum),
+                Field::Min => OptF64(&mut point.min),
+                Field::Max => OptF64(&mut point.max),
+                Field::Scale => I32(&mut point.scale),
+                Field::ZeroCount => U64(&mut point.zero_count),
+                Field::ZeroThreshold => F64(&mut point.zero_threshold),
+                Field::PositiveOffset => I32(&mut sub!(point.positive).offset),
+                Field::PositiveBucketCounts => Varints(&mut sub!(point.positive).bucket_counts),
+                Field::NegativeOffset => I32(&mut sub!(point.negative).offset),
+                Field::NegativeBucketCounts => Varints(&mut sub!(point.negative).bucket_counts),
+                _ => NotThere,
+            },
+            Entity::Summary(point) => match field {
+                Field::StartTime => U64(&mut point.start_time_unix_nano),
+                Field::Time => U64(&mut point.time_unix_nano),
+                Field::Flags => U32(&mut point.flags),
+                Field::Count => U64(&mut point.count),
+                Field::Sum => F64(&mut point.sum),
+                _ => NotThere,
+            },
+            Entity::Exemplar(exemplar) => match field {
+                Field::Time => U64(&mut exemplar.time_unix_nano),
+                Field::SpanId => Bytes(&mut exemplar.span_id),
+                Field::TraceId => Bytes(&mut exemplar.trace_id),
+                Field::ValueInt => ExemplarInt(&mut exemplar.value),
+                Field::ValueDouble => ExemplarDouble(&mut exemplar.value),
+                _ => NotThere,
+            },
+            Entity::Quantile(quantile) => match field {
+                Field::Quantile => F64(&mut quantile.quantile),
+                Field::QuantileValue => F64(&mut quantile.value),
+                _ => NotThere,
+            },
+            Entity::Profile(_) => NotThere,
+        }
+    }
+}
+
+/// A field of an entity of the model.
+pub enum Slot<'a> {
+    /// Such entities do not have it.
+    NotThere,
+    /// The message that would have it is not set.
+    Missing,
+    U32(&'a mut u32),
+    U64(&'a mut u64),
+    I32(&'a mut i32),
+    F64(&'a mut f64),
+    Bool(&'a mut bool),
+    Text(&'a mut String),
+    Bytes(&'a mut Vec<u8>),
+    OptF64(&'a mut Option<f64>),
+    Fixed64s(&'a mut Vec<u64>),
+    Doubles(&'a mut Vec<f64>),
+    Varints(&'a mut Vec<u64>),
+    Any(&'a mut Option<AnyValue>),
+    Refs(&'a mut Vec<EntityRef>),
+    NumberInt(&'a mut Option<number_data_point::Value>),
+    NumberDouble(&'a mut Option<number_data_point::Value>),
+    ExemplarInt(&'a mut Option<exemplar::Value>),
+    ExemplarDouble(&'a mut Option<exemplar::Value>),
+}
+
+/// A [`FieldValue`] that owns its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Owned {
+    Uint(u64),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    Bytes(Vec<u8>),
+    Message(Vec<u8>),
+    Packed(Vec<u8>),
+    Fields(Vec<u8>),
+}
+
+impl Owned {
+    pub fn of(value: FieldValue<'_>) -> Owned {
+        match value {
+            FieldValue::Uint(value) => Owned::Uint(value),
+            FieldValue::Int(value) => Owned::Int(value),
+            FieldValue::Double(value) => Owned::Double(value),
+            FieldValue::Bool(value) => Owned::Bool(value),
+            FieldValue::Bytes(value) => Owned::Bytes(value.to_vec()),
+            FieldValue::Message(value) => Owned::Message(value.to_vec()),
+            FieldValue::Packed(value) => Owned::Packed(value.to_vec()),
+            FieldValue::Fields(value) => Owned::Fields(value.to_vec()),
+        }
+    }
+    pub fn value(&self) -> FieldValue<'_> {
+        match self {
+            Owned::Uint(value) => FieldValue::Uint(*value),
+            Owned::Int(value) => FieldValue::Int(*value),
+            Owned::Double(value) => FieldValue::Double(*value),
+            Owned::Bool(value) => FieldValue::Bool(*value),
+            Owned::Bytes(value) => FieldValue::Bytes(value),
+            Owned::Message(value) => FieldValue::Message(value),
+            Owned::Packed(value) => FieldValue::Packed(value),
+            Owned::Fields(value) => FieldValue::Fields(value),
+        }
+    }
+    /// Nothing for what a field without presence has when it is not set.
+    pub fn unless_default(self) -> Option<Owned> {
+        let default = match &self {
+            Owned::Uint(value) => *value == 0,
+            Owned::Int(value) => *value == 0,
+            Owned::Double(value) => *value == 0.0,
+            Owned::Bool(value) => !value,
+            Owned::Bytes(value) | Owned::Packed(value) | Owned::Fields(value) => value.is_empty(),
+            Owned::Message(_) => false,
+        };
+        (!default).then_some(self)
+    }
+}
+
+impl Slot<'_> {
+    pub fn get(&self) -> Option<Owned> {
+        use prost::Message;
+        Some(match self {
+            Slot::NotThere | Slot::Missing => return None,
+            Slot::U32(value) => Owned::Uint((**value).into()),
+            Slot::U64(value) => Owned::Uint(**value),
+            Slot::I32(value) => Owned::Int((**value).into()),
+            Slot::F64(value) => Owned::Double(**value),
+            Slot::Bool(value) => Owned::Bool(**value),
+            Slot::Text(value) => Owned::Bytes(value.as_bytes().to_vec()),
+            Slot::Bytes(value) => Owned::Bytes(value.to_vec()),
+            Slot::OptF64(value) => Owned::Double((**value)?),
+            Slot::Fixed64s(value) => {
+                Owned::Packed(value.iter().flat_map(|n| n.to_le_bytes()).collect())
+            }
+            Slot::Doubles(value) => {
+                Owned::Packed(value.iter().flat_map(|n| n.to_le_bytes()).collect())
+            }
+            Slot::Varints(value) => {
+                let mut out = Vec::new();
+                value
+                    .iter()
+                    .for_each(|n| crate::wire::put_varint(&mut out, *n));
+                Owned::Packed(out)
+            }
+            Slot::Any(value) => Owned::Message(value.as_ref()?.encode_to_vec()),
+            Slot::Refs(value) => {
+                let mut out = Vec::new();
+                value
+                    .iter()
+                    .for_each(|value| crate::wire::put_bytes(&mut out, 3, &value.encode_to_vec()));
+                Owned::Fields(out)
+            }
+            Slot::NumberInt(value) => match value {
+                Some(number_data_point::Value::AsInt(value)) => Owned::Int(*value),
+                _ => return None,
+            },
+            Slot::NumberDouble(value) => match value {
+                Some(number_data_point::Value::AsDouble(value)) => Owned::Double(*value),
+                _ => return None,
+            },
+            Slot::ExemplarInt(value) => match value {
+                Some(exemplar::Value::AsInt(value)) => Owned::Int(*value),
+                _ => return None,
+            },
+            Slot::ExemplarDouble(value) => match value {
+                Some(exemplar::Value::AsDouble(value)) => Owned::Double(*value),
+                _ => return None,
+            },
+        })
+    }
+
+    /// Sets it to something random, and says to what.
+    pub fn randomise(self, r: &mut super::generate::Rng) -> Owned {
+        let number = if r.one_in(4) {
+            0
+        } else {
+            r.next() >> r.below(64)
+        };
+        match self {
+            Slot::NotThere | Slot::Missing => panic!("nothing to set"),
+            Slot::U32(value) => {
+                *value = number as u32;
+                return Owned::Uint((number as u32).into());
+            }
+            Slot::U64(value) => *value = number,
+            Slot::I32(value) => {
+                *value = number as i32;
+                return Owned::Int((number as i32).into());
+            }
+            Slot::F64(value) => {
+                *value = number as f64;
+                return Owned::Double(number as f64);
+            }
+            Slot::Bool(value) => {
+                *value = number & 1 == 1;
+                return Owned::Bool(number & 1 == 1);
+            }
+            Slot::Text(value) => {
+                *value = super::generate::text(r);
+                return Owned::Bytes(value.clone().into_bytes());
+            }
+            Slot::Bytes(value) => {
+                *value = number.to_le_bytes().to_vec();
+                return Owned::Bytes(value.clone());
+            }
+            Slot::OptF64(value) => {
+                *value = Some(number as f64);
+                return Owned::Double(number as f64);
+            }
+            Slot::Fixed64s(value) => {
+                *value = (0..r.below(4)).map(|_| r.next()).collect();
+                return Slot::Fixed64s(value).get().unwrap();
+            }
+            Slot::Doubles(value) => {
+                *value = (0..r.below(4)).map(|_| r.below(9) as f64).collect();
+                return Slot::Doubles(value).get().unwrap();
+            }
+            Slot::Varints(value) => {
+                *value = (0..r.below(4)).map(|_| r.next() >> r.below(64)).collect();
+                return Slot::Varints(value).get().unwrap();
+            }
+            Slot::Any(value) => {
+                *value = Some(super::generate::any_value(r, 0));
+                return Slot::Any(value).get().unwrap();
+            }
+            Slot::Refs(value) => {
+                *value = (0..r.below(3))
+                    .map(|_| EntityRef {
+                        r#type: super::generate::text(r),
+                        ..Default::default()
+                    })
+                    .collect();
+                return Slot::Refs(value).get().unwrap();
+            }
+            Slot::NumberInt(value) => {
+                *value = Some(number_data_point::Value::AsInt(number as i64));
+                return Owned::Int(number as i64);
+            }
+            Slot::NumberDouble(value) => {
+                *value = Some(number_data_point::Value::AsDouble(number as f64));
+                return Owned::Double(number as f64);
+            }
+            Slot::ExemplarInt(value) => {
+                *value = Some(exemplar::Value::AsInt(number as i64));
+                return Owned::Int(number as i64);
+            }
+            Slot::ExemplarDouble(value) => {
+                *value = Some(exemplar::Value::AsDouble(number as f64));
+                return Owned::Double(number as f64);
+            }
+        }
+        Owned::Uint(number)
+    }
+
+    pub fn clear(self) {
+        match self {
+            Slot::NotThere | Slot::Missing => {}
+            Slot::U32(value) => *value = 0,
+            Slot::U64(value) => *value = 0,
+            Slot::I32(value) => *value = 0,
+            Slot::F64(value) => *value = 0.0,
+            Slot::Bool(value) => *value = false,
+            Slot::Text(value) => value.clear(),
+            Slot::Bytes(value) => value.clear(),
+            Slot::OptF64(value) => *value = None,
+            Slot::Fixed64s(value) | Slot::Varints(value) => value.clear(),
+            Slot::Doubles(value) => value.clear(),
+            Slot::Any(value) => *value = None,
+            Slot::Refs(value) => value.clear(),
+            Slot::NumberInt(value) => {
+                if matches!(value, Some(number_data_point::Value::AsInt(_))) {
+                    *value = None;
+                }
+            }
+            Slot::NumberDouble(value) => {
+                if matches!(value, Some(number_data_point::Value::AsDouble(_))) {
+                    *value = None;
+                }
+            }
+            Slot::ExemplarInt(value) => {
+                if matches!(value, Some(exemplar::Value::AsInt(_))) {
+                    *value = None;
+                }
+            }
+            Slot::ExemplarDouble(value) => {
+                if matches!(value, Some(exemplar::Value::AsDouble(_))) {
+                    *value = None;
+                }
+            }
+        }
+    }
+}
+
+/// Upsert: in the place of the first of that key, of which only one is left.
+pub fn put(attributes: &mut Vec<KeyValue>, key: &str, value: Option<AnyValue>) {
+    let new = KeyValue {
+        key: key.into(),
+        value,
+        ..Default::default()
+    };
+    match attributes.iter().position(|entry| entry.key == key) {
+        Some(first) => {
+            attributes[first] = new;
+            let mut at = 0;
+            attributes.retain(|entry| {
+                at += 1;
+                at - 1 <= first || entry.key != key
+            });
+        }
+        None => attributes.push(new),
+    }
+}
+
+/// Changes the type of a metric as `Data::set_metric_type` says.
+pub fn set_type(metric: &mut Metric, to: MetricType) {
+    let temporality = match &metric.data {
+        Some(Data::Sum(data)) => data.aggregation_temporality,
+        Some(Data::Histogram(data)) => data.aggregation_temporality,
+        Some(Data::ExponentialHistogram(data)) => data.aggregation_temporality,
+        _ => 0,
+    };
+    let (points, monotonic) = match &metric.data {
+        Some(Data::Gauge(data)) => (data.data_points.clone(), false),
+        Some(Data::Sum(data)) => (data.data_points.clone(), data.is_monotonic),
+        _ => (Vec::new(), false),
+    };
+    let same = match (&metric.data, to) {
+        (Some(Data::Histogram(_)), MetricType::Histogram)
+        | (Some(Data::ExponentialHistogram(_)), MetricType::ExponentialHistogram)
+        | (Some(Data::Summary(_)), MetricType::Summary) => true,
+        _ => false,
+    };
+    if same {
+        return;
+    }
+    metric.data = Some(match to {
+        MetricType::Gauge => Data::Gauge(Gauge {
+            data_points: points,
+        }),
+        MetricType::Sum => Data::Sum(Sum {
+            data_points: points,
+            aggregation_temporality: temporality,
+            is_monotonic: monotonic,
+        }),
+        MetricType::Histogram => Data::Histogram(Histogram {
+            data_points: Vec::new(),
+            aggregation_temporality: temporality,
+        }),
+        MetricType::ExponentialHistogram => Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: Vec::new(),
+            aggregation_temporality: temporality,
+        }),
+        MetricType::Summary => Data::Summary(Summary {
+            data_points: Vec::new(),
+        }),
+    });
+}
+
+/// A value as the batch reads it, to compare with: nested ones by their encoding.
+pub fn same_value(read: crate::batch::Value<'_>, value: &Option<AnyValue>) -> bool {
+    use crate::batch::Value as V;
+    use prost::Message;
+    let decoded = |bytes: &[u8]| AnyValue::decode(bytes).unwrap();
+    match (read, value.as_ref().and_then(|value| value.value.as_ref())) {
+        (V::Empty, None) => true,
+        (V::String(a), Some(Value::StringValue(b))) => a == b.as_bytes(),
+        (V::Bool(a), Some(Value::BoolValue(b))) => a == *b,
+        (V::Int(a), Some(Value::IntValue(b))) => a == *b,
+        (V::Double(a), Some(Value::DoubleValue(b))) => a == *b,
+        (V::Bytes(a), Some(Value::BytesValue(b))) => a == b,
+        (V::List(a), Some(Value::ArrayValue(_))) | (V::Map(a), Some(Value::KvlistValue(_))) => {
+            Some(decoded(a)) == *value
+        }
+        _ => false,
+    }
+}
