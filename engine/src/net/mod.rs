@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod buffers;
 pub mod compression;
+pub mod config;
 pub mod drain;
 pub mod http2;
 pub mod partial_success;

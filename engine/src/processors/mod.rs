@@ -1,5 +1,4 @@
-//! Components that change telemetry inside a pipeline, one folder a component,
-//! named by its configuration id.
+//! Processors, one folder each, named by their Collector id.
 
 pub mod attributes;
 pub mod batch;
