@@ -10,6 +10,6 @@ pub mod process;
 
 pub use ledger::{Held, Ledger, LedgerBalance, PipelineLedger};
 pub use metrics::{
-    BatchMetrics, Counter, ExporterMetrics, Gauge, Histogram, Level, MemoryLimiterMetrics,
-    ProcessorMetrics, QueueMetrics, ReceiverMetrics, Registry,
+    BatchMetrics, Counter, Destination, ExporterMetrics, Gauge, Histogram, Level,
+    MemoryLimiterMetrics, ProcessorMetrics, QueueMetrics, ReceiverMetrics, Registry,
 };

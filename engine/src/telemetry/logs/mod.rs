@@ -17,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::metrics::{Observer, Registry, descriptors::LOG_LINES_LOST};
 pub use layer::LogLayer;
 pub use writer::Output;
+pub(crate) use writer::os_error;
 
 /// Events with this target are written without their place in the source, as the
 /// Collector's `debug` exporter writes.

@@ -123,7 +123,7 @@ fn write_families(out: &mut String, page: &Page, families: Vec<(String, FamilySa
                 labels.push(("otel_scope_name", descriptor.scope.to_owned()));
                 labels.push(("otel_scope_schema_url", String::new()));
                 labels.push(("otel_scope_version", String::new()));
-                labels.sort();
+                labels.sort_by_key(|(name, _)| attribute_name(name));
             }
             match series.value {
                 SampleValue::Number(value) => write_sample(out, &name, "", &labels, None, value),
@@ -132,6 +132,16 @@ fn write_families(out: &mut String, page: &Page, families: Vec<(String, FamilySa
                 }
             }
         }
+    }
+}
+
+/// The attribute behind a label where its name decides the order: labels are sorted
+/// before dots become underscores, which shows with the scope's labels only.
+fn attribute_name<'a>(label: &&'a str) -> &'a str {
+    if *label == "otel_signal" {
+        "otel.signal"
+    } else {
+        label
     }
 }
 

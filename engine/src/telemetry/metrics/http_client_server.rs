@@ -5,7 +5,7 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use super::{
     cells::Histogram,
-    descriptors::{self as desc, Level},
+    descriptors::{self as desc, Descriptor, Level},
     registry::Registry,
 };
 
@@ -120,35 +120,64 @@ pub struct RpcMetrics {
     detailed: Option<RpcSeries>,
 }
 
+/// Address and port of the other end.
+type Peer = (String, String);
+
 #[derive(Debug)]
 struct RpcSeries {
     registry: Arc<Registry>,
     core: usize,
-    /// Address and port of the peer, for a client.
-    peer: Option<(String, String)>,
-    known: RefCell<Vec<(String, &'static str, Histogram)>>,
+    descriptor: &'static Descriptor,
+    known: RefCell<Vec<(String, &'static str, Option<Peer>, Histogram)>>,
 }
 
 impl RpcMetrics {
-    /// Of a server; of a client when the `peer`'s address and port are given.
-    pub fn new(registry: &Arc<Registry>, core: usize, peer: Option<(&str, &str)>) -> Self {
+    /// Of a server.
+    pub fn server(registry: &Arc<Registry>, core: usize) -> Self {
+        RpcMetrics::new(registry, core, &desc::RPC_SERVER_DURATION)
+    }
+
+    /// Of a client.
+    pub fn client(registry: &Arc<Registry>, core: usize) -> Self {
+        RpcMetrics::new(registry, core, &desc::RPC_CLIENT_DURATION)
+    }
+
+    fn new(registry: &Arc<Registry>, core: usize, descriptor: &'static Descriptor) -> Self {
         let detailed = (registry.level() >= Level::Detailed).then(|| RpcSeries {
             registry: registry.clone(),
             core,
-            peer: peer.map(|(address, port)| (address.to_owned(), port.to_owned())),
+            descriptor,
             known: RefCell::default(),
         });
         RpcMetrics { detailed }
     }
 
     /// One call of `method` (`package.Service/Method`), ended with the status `code`
-    /// (`OK`, `UNAVAILABLE`, …) after `duration`.
-    pub fn call(&self, method: &str, code: &'static str, duration: Duration) {
+    /// (`OK`, `UNAVAILABLE`, …) after `duration`. A client names the `peer` it was
+    /// connected to, address and port, when it was.
+    pub fn call(
+        &self,
+        method: &str,
+        code: &'static str,
+        peer: Option<(&str, &str)>,
+        duration: Duration,
+    ) {
         let Some(series) = &self.detailed else { return };
         let mut known = series.known.borrow_mut();
-        let found = known.iter().position(|(m, c, _)| m == method && *c == code);
+        let found = known.iter().position(|(m, c, p, _)| {
+            let p = p
+                .as_ref()
+                .map(|(address, port)| (address.as_str(), port.as_str()));
+            m == method && *c == code && p == peer
+        });
         if found.is_none() && known.len() < MAX_STATUSES {
-            known.push((method.to_owned(), code, series.make(method, code)));
+            let owned = peer.map(|(address, port)| (address.to_owned(), port.to_owned()));
+            known.push((
+                method.to_owned(),
+                code,
+                owned,
+                series.make(method, code, peer),
+            ));
         }
         let place = found.unwrap_or(known.len().saturating_sub(1));
         if let Some((.., seconds)) = known.get(place) {
@@ -158,20 +187,16 @@ impl RpcMetrics {
 }
 
 impl RpcSeries {
-    fn make(&self, method: &str, code: &str) -> Histogram {
+    fn make(&self, method: &str, code: &str, peer: Option<(&str, &str)>) -> Histogram {
         let mut labels = vec![
             ("rpc_method", method),
             ("rpc_response_status_code", code),
             ("rpc_system_name", "grpc"),
         ];
-        let Some((address, port)) = &self.peer else {
-            return self
-                .registry
-                .histogram(self.core, &desc::RPC_SERVER_DURATION, &labels);
-        };
-        labels.push(("server_address", address));
-        labels.push(("server_port", port));
-        self.registry
-            .histogram(self.core, &desc::RPC_CLIENT_DURATION, &labels)
+        if let Some((address, port)) = peer {
+            labels.push(("server_address", address));
+            labels.push(("server_port", port));
+        }
+        self.registry.histogram(self.core, self.descriptor, &labels)
     }
 }

@@ -19,3 +19,6 @@ pub use descriptors::{Across, Descriptor, Kind, Level, Unit};
 pub use exposition::{CONTENT_TYPE, Page, format_value, write_page};
 pub use http_client_server::{HttpMetrics, RpcMetrics};
 pub use registry::{FamilySample, HistogramSample, Observer, Registry, SampleValue, SeriesSample};
+
+#[cfg(test)]
+mod tests;
