@@ -3,5 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod config;
+mod client_grpc;
+mod client_http;
+mod json;
+mod ledger;
+mod lifecycle;
+mod runtimes;
+mod security;
 mod server_grpc;
+mod server_http;

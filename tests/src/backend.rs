@@ -259,7 +259,7 @@ impl Backend {
     /// # Panics
     /// When they do not come.
     pub async fn wait_for(&self, count: usize) -> Vec<Recorded> {
-        wait::eventually("requests at the backend", || async {
+        wait::eventually("requests at the backend", async || {
             (self.count() >= count).then(|| self.recorded())
         })
         .await
@@ -270,7 +270,7 @@ impl Backend {
     /// # Panics
     /// When they do not come.
     pub async fn wait_for_waiting(&self, count: usize) {
-        wait::eventually("requests that wait at the backend", || async {
+        wait::eventually("requests that wait at the backend", async || {
             (self.waiting() >= count).then_some(())
         })
         .await;
@@ -330,6 +330,6 @@ async fn serve(
 /// An export response of about `bytes`, padded with a field that OTLP does not know.
 fn huge(bytes: usize) -> Bytes {
     let mut out = Vec::with_capacity(bytes + 16);
-    prost::encoding::bytes::encode(1000, &vec![0u8; bytes], &mut out);
+    prost::encoding::bytes::encode(crate::otlp::UNKNOWN, &vec![0u8; bytes], &mut out);
     out.into()
 }

@@ -39,7 +39,12 @@ impl Launch {
 
     /// The same without `--runtime`.
     pub fn bare(yaml: &str) -> Launch {
-        let launch = Launch::of(binary::trunkline());
+        Launch::configured(binary::trunkline(), yaml)
+    }
+
+    /// Any program that takes a Collector's arguments, with `yaml` as its configuration.
+    pub fn configured(program: impl Into<PathBuf>, yaml: &str) -> Launch {
+        let launch = Launch::of(program);
         let file = launch.folder.path().join("config.yaml");
         std::fs::write(&file, yaml).unwrap();
         let own = format!(

@@ -163,21 +163,21 @@ impl Reply {
         }
     }
 
-    /// The response message.
+    /// The response message, inflated where the server compressed it.
     ///
     /// # Panics
-    /// When the body is not exactly one uncompressed message.
+    /// When the body is not exactly one message.
     pub fn response(&self) -> Bytes {
         let (prefix, message) = self
             .body
             .split_at_checked(5)
             .unwrap_or_else(|| panic!("no message in {self:?}"));
-        assert_eq!(prefix[0], 0, "compressed response");
-        assert_eq!(
-            u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize,
-            message.len()
-        );
-        self.body.slice_ref(message)
+        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
+        assert_eq!(length as usize, message.len(), "{self:?}");
+        match prefix[0] {
+            0 => self.body.slice_ref(message),
+            _ => codec::inflate_grpc(self.field("grpc-encoding").unwrap_or_default(), message),
+        }
     }
 
     /// Asserts success, and gives the response message.

@@ -12,12 +12,14 @@
 pub mod backend;
 pub mod binary;
 pub mod codec;
+pub mod config;
 pub mod gateway;
 pub mod grpc;
 pub mod http;
 pub mod io;
 pub mod metrics;
 pub mod otlp;
+pub mod peer;
 pub mod port;
 pub mod runtime;
 pub mod sandbox;

@@ -62,7 +62,9 @@ impl Page {
 
     /// The sum of the series of `name` that carry all of `labels`; 0 when there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.find(name, labels).map(|sample| sample.value).sum()
+        self.find(name, labels)
+            .map(|sample| sample.value)
+            .fold(0.0, |sum, value| sum + value)
     }
 
     /// The series of `name` that carry all of `labels`.

@@ -140,3 +140,24 @@ fn sign(
         key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
     }
 }
+
+/// The certificate that the server at `port` shows to a client.
+///
+/// # Panics
+/// When it shows none.
+pub async fn served_certificate(
+    port: &crate::Port,
+    config: Arc<ClientConfig>,
+) -> CertificateDer<'static> {
+    let stream = tokio::net::TcpStream::connect(port.address())
+        .await
+        .unwrap();
+    let name = rustls_pki_types::ServerName::try_from("localhost").unwrap();
+    let stream = tokio_rustls::TlsConnector::from(config)
+        .connect(name, stream)
+        .await
+        .unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0]
+        .clone()
+        .into_owned()
+}

@@ -15,10 +15,7 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// When nothing came within [`PATIENCE`]; `what` says what was waited for.
-pub async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
+pub async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = probe().await {
