@@ -1,14 +1,13 @@
 //! Keys and defaults of the processor `attributes`, and the actions that the
 //! processor `resource` shares.
 
-use regex::Regex;
-
 use crate::{
     component::{Anything, Problems, choice, declare},
     config::{
         diagnostics::Decoder,
         node::{Mapping, Position},
     },
+    processors::go_regexp,
 };
 
 declare! {
@@ -44,7 +43,7 @@ choice! {
         Upsert = "upsert";
         /// Removes the attribute.
         Delete = "delete";
-        /// Replaces the value by its SHA-1 in hexadecimal.
+        /// Replaces the value by its SHA-256 in hexadecimal.
         Hash = "hash";
         /// Adds an attribute for each named group of `pattern` found in the value.
         Extract = "extract";
@@ -111,7 +110,7 @@ pub fn check_actions(actions: &[Action]) -> Result<(), String> {
             ))
         };
         let pattern = || {
-            Regex::new(&action.pattern).map_err(|_| {
+            go_regexp::compile(&action.pattern).map_err(|_| {
                 format!(
                     "error with key {:?} ({i}-th action): error creating AttrProc. Field \"pattern\" has invalid pattern: \"{}\"",
                     action.key, action.pattern
@@ -164,7 +163,7 @@ pub fn check_actions(actions: &[Action]) -> Result<(), String> {
                     return unused("the \"converted_type\" field");
                 }
                 let pattern = pattern()?;
-                let mut groups = pattern.capture_names().skip(1).peekable();
+                let mut groups = go_regexp::group_names(&pattern).peekable();
                 if groups.peek().is_none() {
                     return fail(". Field \"pattern\" contains no named matcher groups".into());
                 }

@@ -1,0 +1,523 @@
+//! Regular expressions as Go's `regexp` (RE2) reads them, on the crate `regex`.
+//!
+//! The crate differs in what a pattern means (`\d`, `\w`, `\s` and `\b` are
+//! Unicode there and ASCII in Go), in what it accepts (Go has `\Q…\E`, octal
+//! escapes and literal braces; the crate has set operations in classes, nested
+//! classes and the flags `x`, `u` and `R`), and in its error texts. A pattern is
+//! therefore rewritten item by item; what is left to the crate means the same in
+//! both.
+
+use std::fmt::Write as _;
+
+use regex::bytes::Regex;
+
+/// Compiles a pattern.
+///
+/// # Errors
+/// Go's text, `error parsing regexp: …`.
+pub fn compile(pattern: &str) -> Result<Regex, String> {
+    let translated = Translator::new(pattern)
+        .run()
+        .map_err(|e| format!("error parsing regexp: {e}"))?;
+    Regex::new(&translated).map_err(|e| {
+        let text = e.to_string();
+        let cause = text
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .trim();
+        format!("error parsing regexp: {cause}: `{pattern}`")
+    })
+}
+
+struct Translator<'a> {
+    pattern: &'a str,
+    rest: &'a str,
+    out: String,
+    open: usize,
+    /// Is there something before this point that `*` can repeat?
+    item: bool,
+}
+
+impl<'a> Translator<'a> {
+    fn new(pattern: &'a str) -> Self {
+        Translator {
+            pattern,
+            rest: pattern,
+            out: String::with_capacity(pattern.len() + 16),
+            open: 0,
+            item: false,
+        }
+    }
+
+    fn run(mut self) -> Result<String, String> {
+        while let Some(c) = self.rest.chars().next() {
+            match c {
+                '\\' => self.escape()?,
+                '[' => self.class()?,
+                '(' => self.group()?,
+                ')' => {
+                    self.open = self
+                        .open
+                        .checked_sub(1)
+                        .ok_or_else(|| format!("unexpected ): `{}`", self.pattern))?;
+                    self.keep(1);
+                    self.item = true;
+                }
+                '|' => {
+                    self.keep(1);
+                    self.item = false;
+                }
+                '*' | '+' | '?' => {
+                    self.repeatable(1)?;
+                    self.keep(1);
+                    self.lazy_or_nested(c)?;
+                }
+                '{' => match repetition(self.rest) {
+                    Some(len) => {
+                        self.repeatable(len)?;
+                        self.bounds(len)?;
+                        self.keep(len);
+                        self.lazy_or_nested('{')?;
+                    }
+                    None => self.literal('{', 1),
+                },
+                '.' | '^' | '$' => {
+                    self.keep(1);
+                    self.item = true;
+                }
+                c => self.literal(c, c.len_utf8()),
+            }
+        }
+        if self.open > 0 {
+            return Err(format!("missing closing ): `{}`", self.pattern));
+        }
+        Ok(self.out)
+    }
+
+    /// Takes bytes over as they are.
+    fn keep(&mut self, len: usize) {
+        let (kept, rest) = self.rest.split_at(len.min(self.rest.len()));
+        self.out.push_str(kept);
+        self.rest = rest;
+    }
+
+    fn literal(&mut self, c: char, len: usize) {
+        push_literal(&mut self.out, c);
+        self.rest = self.rest.get(len..).unwrap_or_default();
+        self.item = true;
+    }
+
+    fn repeatable(&self, len: usize) -> Result<(), String> {
+        if self.item {
+            return Ok(());
+        }
+        Err(format!(
+            "missing argument to repetition operator: `{}`",
+            self.rest.get(..len).unwrap_or_default()
+        ))
+    }
+
+    /// After a repetition operator: `?` makes it lazy, a further operator is an error in Go.
+    fn lazy_or_nested(&mut self, operator: char) -> Result<(), String> {
+        if self.rest.starts_with('?') {
+            self.keep(1);
+        }
+        let nested = self.rest.starts_with(['*', '+', '?']) || repetition(self.rest).is_some();
+        if nested {
+            let end = if self.rest.starts_with('{') {
+                repetition(self.rest).unwrap_or(1)
+            } else {
+                1
+            };
+            let next = self.rest.get(..end).unwrap_or_default();
+            return Err(format!(
+                "invalid nested repetition operator: `{operator}{next}`"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Go repeats at most 1,000 times.
+    fn bounds(&self, len: usize) -> Result<(), String> {
+        let text = self.rest.get(..len).unwrap_or_default();
+        let numbers: Vec<Option<u32>> = text
+            .trim_matches(['{', '}'])
+            .split(',')
+            .filter(|number| !number.is_empty())
+            .map(|number| number.parse().ok().filter(|n| *n <= 1000))
+            .collect();
+        let ordered = match numbers.as_slice() {
+            [Some(from), Some(to)] => from <= to,
+            numbers => numbers.iter().all(Option::is_some),
+        };
+        if ordered {
+            Ok(())
+        } else {
+            Err(format!("invalid repeat count: `{text}`"))
+        }
+    }
+
+    fn group(&mut self) -> Result<(), String> {
+        self.open += 1;
+        self.item = false;
+        let Some(inner) = self.rest.strip_prefix("(?") else {
+            self.keep(1);
+            return Ok(());
+        };
+        if inner.starts_with("P<") || inner.starts_with('<') {
+            let end = inner
+                .find('>')
+                .ok_or_else(|| format!("invalid named capture: `{}`", self.rest))?;
+            let name = inner
+                .get(inner.find('<').map_or(0, |at| at + 1)..end)
+                .unwrap_or_default();
+            if name.is_empty() || !name.chars().all(|c| c == '_' || c.is_alphanumeric()) {
+                let shown = self.rest.get(..end + 3).unwrap_or_default();
+                return Err(format!("invalid named capture: `{shown}`"));
+            }
+            let _ = write!(self.out, "(?P<{}>", capture_name(name));
+            self.rest = inner.get(end + 1..).unwrap_or_default();
+            return Ok(());
+        }
+        // Flags: i, m, s, U, set or cleared, then `:` or `)`.
+        let end = inner
+            .find([':', ')'])
+            .ok_or_else(|| format!("missing closing ): `{}`", self.pattern))?;
+        let flags = inner.get(..end).unwrap_or_default();
+        let valid = flags
+            .chars()
+            .all(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-'))
+            && flags.matches('-').count() <= 1
+            && !flags.ends_with('-');
+        if !valid {
+            let shown = self.rest.get(..end + 3).unwrap_or_default();
+            return Err(format!("invalid or unsupported Perl syntax: `{shown}`"));
+        }
+        if inner.get(end..).is_some_and(|rest| rest.starts_with(')')) {
+            self.open -= 1;
+            if flags.is_empty() {
+                // `(?)` is allowed in Go and does nothing.
+                self.rest = inner.get(end + 1..).unwrap_or_default();
+                return Ok(());
+            }
+        }
+        self.keep(2 + end + 1);
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<(), String> {
+        let mut chars = self.rest.chars();
+        chars.next();
+        let Some(c) = chars.next() else {
+            return Err("trailing backslash at end of expression: ``".to_owned());
+        };
+        self.item = true;
+        match c {
+            'Q' => {
+                let quoted = self.rest.get(2..).unwrap_or_default();
+                let (text, rest) = quoted.split_once("\\E").unwrap_or((quoted, ""));
+                text.chars().for_each(|c| push_literal(&mut self.out, c));
+                self.rest = rest;
+            }
+            'E' => return Err("invalid escape sequence: `\\E`".to_owned()),
+            'd' | 'D' | 's' | 'S' | 'w' | 'W' => {
+                self.out.push_str(perl_class(c));
+                self.rest = self.rest.get(2..).unwrap_or_default();
+            }
+            'b' | 'B' => {
+                let _ = write!(self.out, "(?-u:\\{c})");
+                self.rest = self.rest.get(2..).unwrap_or_default();
+            }
+            'A' | 'z' => self.keep(2),
+            'p' | 'P' => {
+                let len = property(self.rest)?;
+                self.keep(len);
+            }
+            _ => {
+                let (c, len) = character(self.rest)?;
+                self.literal(c, len);
+            }
+        }
+        Ok(())
+    }
+
+    fn class(&mut self) -> Result<(), String> {
+        let whole = self.rest;
+        let unclosed = || format!("missing closing ]: `{whole}`");
+        self.out.push('[');
+        self.rest = self.rest.get(1..).unwrap_or_default();
+        if self.rest.starts_with('^') {
+            self.keep(1);
+        }
+        let mut first = true;
+        loop {
+            if self.rest.is_empty() {
+                return Err(unclosed());
+            }
+            if self.rest.starts_with(']') && !first {
+                self.keep(1);
+                self.item = true;
+                return Ok(());
+            }
+            first = false;
+            if self.rest.starts_with("[:")
+                && let Some(end) = self.rest.find(":]")
+            {
+                self.keep(end + 2);
+                continue;
+            }
+            match self.rest.as_bytes() {
+                [b'\\', class @ (b'd' | b'D' | b's' | b'S' | b'w' | b'W'), ..] => {
+                    self.out.push_str(perl_class(char::from(*class)));
+                    self.rest = self.rest.get(2..).unwrap_or_default();
+                    continue;
+                }
+                [b'\\', b'p' | b'P', ..] => {
+                    let len = property(self.rest)?;
+                    self.keep(len);
+                    continue;
+                }
+                _ => {}
+            }
+            let start = self.rest;
+            let low = self.class_character().ok_or_else(unclosed)??;
+            let is_range =
+                self.rest.starts_with('-') && !self.rest.starts_with("-]") && self.rest.len() > 1;
+            push_class_literal(&mut self.out, low);
+            if is_range {
+                self.rest = self.rest.get(1..).unwrap_or_default();
+                let high = self.class_character().ok_or_else(unclosed)??;
+                if high < low {
+                    let len = start.len() - self.rest.len();
+                    let shown = start.get(..len).unwrap_or_default();
+                    return Err(format!("invalid character class range: `{shown}`"));
+                }
+                self.out.push('-');
+                push_class_literal(&mut self.out, high);
+            }
+        }
+    }
+
+    /// The next character of a class; `None` at the end of the pattern.
+    fn class_character(&mut self) -> Option<Result<char, String>> {
+        let c = self.rest.chars().next()?;
+        let (c, len) = if c == '\\' {
+            match character(self.rest) {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            }
+        } else {
+            (c, c.len_utf8())
+        };
+        self.rest = self.rest.get(len..).unwrap_or_default();
+        Some(Ok(c))
+    }
+}
+
+/// A group's name as the crate takes it: it wants a letter or `_` first, Go does not.
+fn capture_name(name: &str) -> String {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("{DIGIT_NAME}{name}")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Before a group's name that begins with a digit.
+const DIGIT_NAME: &str = "__digit__";
+
+/// The group names of a pattern as they were written; `None` is a group without one.
+pub fn group_names(regex: &Regex) -> impl Iterator<Item = Option<&str>> {
+    regex
+        .capture_names()
+        .skip(1)
+        .map(|name| name.map(|name| name.strip_prefix(DIGIT_NAME).unwrap_or(name)))
+}
+
+fn perl_class(class: char) -> &'static str {
+    match class {
+        'd' => "[0-9]",
+        'D' => "[^0-9]",
+        's' => "[\\t\\n\\x0C\\r ]",
+        'S' => "[^\\t\\n\\x0C\\r ]",
+        'w' => "[0-9A-Za-z_]",
+        _ => "[^0-9A-Za-z_]",
+    }
+}
+
+fn push_literal(out: &mut String, c: char) {
+    let mut buffer = [0; 4];
+    out.push_str(&regex::escape(c.encode_utf8(&mut buffer)));
+}
+
+fn push_class_literal(out: &mut String, c: char) {
+    if c.is_ascii_punctuation() && c != '_' {
+        out.push('\\');
+    }
+    out.push(c);
+}
+
+/// Length of `{n}`, `{n,}` or `{n,m}` at the start.
+fn repetition(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix('{')?;
+    let end = inner.find('}')?;
+    let (from, to) = match inner.get(..end)?.split_once(',') {
+        Some((from, to)) => (from, to),
+        None => (inner.get(..end)?, ""),
+    };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    (!from.is_empty() && digits(from) && digits(to)).then_some(end + 2)
+}
+
+/// Length of `\pN` or `\p{…}` at the start.
+fn property(text: &str) -> Result<usize, String> {
+    let mut chars = text.chars().skip(2);
+    match chars.next() {
+        Some('{') => match text.find('}') {
+            Some(end) => Ok(end + 1),
+            None => Err(format!("invalid character class range: `{text}`")),
+        },
+        Some(c) => Ok(2 + c.len_utf8()),
+        None => Err(format!("invalid character class range: `{text}`")),
+    }
+}
+
+/// The character that an escape at the start stands for, and the escape's length.
+fn character(text: &str) -> Result<(char, usize), String> {
+    let mut chars = text.chars();
+    chars.next();
+    let Some(c) = chars.next() else {
+        return Err("trailing backslash at end of expression: ``".to_owned());
+    };
+    let invalid = || format!("invalid escape sequence: `\\{c}`");
+    let digits = |from: usize, most: usize, radix: u32| {
+        text.get(from..)
+            .unwrap_or_default()
+            .chars()
+            .take(most)
+            .take_while(|c| c.is_digit(radix))
+            .count()
+    };
+    let number = |from: usize, len: usize, radix: u32| {
+        let value = text
+            .get(from..from + len)
+            .and_then(|digits| u32::from_str_radix(digits, radix).ok());
+        value.and_then(char::from_u32).ok_or_else(invalid)
+    };
+    Ok(match c {
+        'a' => ('\x07', 2),
+        'f' => ('\x0C', 2),
+        'n' => ('\n', 2),
+        'r' => ('\r', 2),
+        't' => ('\t', 2),
+        'v' => ('\x0B', 2),
+        // A single digit other than 0 would be a back reference, which neither has.
+        '0' => {
+            let len = digits(1, 3, 8);
+            (number(1, len, 8)?, 1 + len)
+        }
+        '1'..='7' if digits(1, 3, 8) > 1 => {
+            let len = digits(1, 3, 8);
+            (number(1, len, 8)?, 1 + len)
+        }
+        'x' if text.get(2..).is_some_and(|rest| rest.starts_with('{')) => {
+            let len = digits(3, 8, 16);
+            if len == 0
+                || !text
+                    .get(3 + len..)
+                    .is_some_and(|rest| rest.starts_with('}'))
+            {
+                return Err(invalid());
+            }
+            (number(3, len, 16)?, 4 + len)
+        }
+        'x' if digits(2, 2, 16) == 2 => (number(2, 2, 16)?, 4),
+        c if c.is_ascii_punctuation() => (c, 2),
+        _ => return Err(invalid()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+
+    /// What Go 1.26 says of the same patterns and texts.
+    #[test]
+    fn patterns_mean_what_they_mean_in_go() {
+        for (pattern, text, matches) in [
+            (r"^\d+$", "٣", false),
+            (r"^\d+$", "123", true),
+            (r"^\w$", "é", false),
+            (r"^[\w-]+$", "a-b_9", true),
+            (r"^[\W]$", "é", true),
+            (r"^\s$", "\u{a0}", false),
+            (r"^\s$", "\x0B", false),
+            (r"\bcafé\b", "café", false),
+            (r"^.$", "é", true),
+            (r"^(?i)straße$", "STRAßE", true),
+            (r"^[a&&b]$", "&", true),
+            (r"^[[]$", "[", true),
+            (r"^[]a]$", "]", true),
+            (r"^[a-]$", "-", true),
+            (r"^[+--]$", ",", true),
+            (r"^[~~]$", "~", true),
+            (r"^[[:alpha:][:digit:]]+$", "a1", true),
+            (r"^\Qa.b*\E$", "a.b*", true),
+            (r"^a{,5}$", "a{,5}", true),
+            (r"^{$", "{", true),
+            (r"^\101\x41\x{42}$", "AAB", true),
+            (r"^\<\>\_\/$", "<>_/", true),
+            (r"^[\d\-x]+$", "1-x", true),
+            (r"^\pL\p{Greek}$", "aλ", true),
+            (r"(?U)a+", "aaa", true),
+            (r"a$", "a\n", false),
+            (r"(?m)a$", "a\n", true),
+            (r"^(?)a$", "a", true),
+        ] {
+            let regex = compile(pattern).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+            assert_eq!(
+                regex.is_match(text.as_bytes()),
+                matches,
+                "{pattern} on {text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused_in_its_words() {
+        for (pattern, error) in [
+            ("[", "missing closing ]: `[`"),
+            ("a[b", "missing closing ]: `[b`"),
+            ("(a", "missing closing ): `(a`"),
+            ("a)", "unexpected ): `a)`"),
+            ("*a", "missing argument to repetition operator: `*`"),
+            ("a|*", "missing argument to repetition operator: `*`"),
+            ("a**", "invalid nested repetition operator: `**`"),
+            ("a\\", "trailing backslash at end of expression: ``"),
+            (r"\y", r"invalid escape sequence: `\y`"),
+            (r"\1", r"invalid escape sequence: `\1`"),
+            ("[z-a]", "invalid character class range: `z-a`"),
+            ("a{1001}", "invalid repeat count: `{1001}`"),
+            ("(?x)a", "invalid or unsupported Perl syntax: `(?x)`"),
+            ("(?=a)", "invalid or unsupported Perl syntax: `(?=a)`"),
+        ] {
+            match compile(pattern) {
+                Err(got) => assert_eq!(got, format!("error parsing regexp: {error}"), "{pattern}"),
+                Ok(_) => panic!("{pattern} was accepted"),
+            }
+        }
+    }
+
+    #[test]
+    fn group_names_are_those_written() {
+        let regex = compile(r"(?P<a>x)(y)(?<b_1>z)(?P<9>w)").unwrap();
+        assert_eq!(
+            group_names(&regex).collect::<Vec<_>>(),
+            [Some("a"), None, Some("b_1"), Some("9")]
+        );
+    }
+}
