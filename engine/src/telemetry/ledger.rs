@@ -135,6 +135,18 @@ impl PipelineLedger {
         }
     }
 
+    /// `n` items are at the pipeline's end: they are given to its exporters, and the
+    /// guard is told what became of them. Dropped without a word (the sender went away
+    /// or its time was over) they count as refused: the sender has no answer, and so
+    /// still has them.
+    #[inline]
+    pub fn leave(&self, n: u64) -> Leaving<'_> {
+        Leaving {
+            ledger: self,
+            items: n,
+        }
+    }
+
     /// `n` items were taken by every exporter they had to go to.
     #[inline]
     pub fn sent(&self, n: u64) {
@@ -185,6 +197,50 @@ pub struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.held.add(-self.items);
+    }
+}
+
+/// Items at the end of a pipeline, their outcome not known yet.
+#[derive(Debug)]
+#[must_use = "dropped at once, the items count as refused"]
+pub struct Leaving<'a> {
+    ledger: &'a PipelineLedger,
+    items: u64,
+}
+
+impl Leaving<'_> {
+    /// All of them were taken by every exporter.
+    #[inline]
+    pub fn sent(mut self) {
+        self.ledger.sent(std::mem::take(&mut self.items));
+    }
+
+    /// All but `rejected` were taken; these were rejected for good, for `reason`.
+    pub fn partly_sent(mut self, rejected: u64, reason: &str) {
+        let items = std::mem::take(&mut self.items);
+        // A destination may claim to have rejected more than it was given.
+        let rejected = rejected.min(items);
+        self.ledger.dropped(reason, rejected);
+        self.ledger.sent(items - rejected);
+    }
+
+    /// None was taken, and the sender will be told.
+    #[inline]
+    pub fn refused(self) {
+        drop(self);
+    }
+
+    /// None was taken, though the sender was told otherwise: they end here, for `reason`.
+    pub fn dropped(mut self, reason: &str) {
+        self.ledger.dropped(reason, std::mem::take(&mut self.items));
+    }
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if self.items > 0 {
+            self.ledger.refused(self.items);
+        }
     }
 }
 
@@ -257,5 +313,24 @@ mod tests {
         assert_eq!(balance.difference(), 0);
         assert_eq!(balance.dropped.len(), MAX_REASONS + 1);
         assert_eq!(balance.dropped.get("other"), Some(&136));
+    }
+
+    #[test]
+    fn what_leaves_a_pipeline_is_counted_once_whatever_becomes_of_it() {
+        let ledger = Ledger::new(Arc::new(Registry::new(Level::Normal)));
+        let pipeline = ledger.pipeline(0, "traces");
+        let held = pipeline.enter(55);
+        pipeline.leave(10).sent();
+        pipeline.leave(10).partly_sent(3, "rejected");
+        pipeline.leave(10).partly_sent(11, "rejected");
+        pipeline.leave(10).refused();
+        pipeline.leave(10).dropped("queue full");
+        drop(pipeline.leave(5));
+        drop(held);
+        let balance = of(&ledger, "traces");
+        assert_eq!(balance.difference(), 0);
+        assert_eq!((balance.sent, balance.refused), (17, 15));
+        let dropped = [("rejected", 13), ("queue full", 10)].map(|(k, n)| (k.to_owned(), n));
+        assert_eq!(balance.dropped, BTreeMap::from(dropped));
     }
 }

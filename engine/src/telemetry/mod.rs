@@ -7,8 +7,9 @@ pub mod ledger;
 pub mod logs;
 pub mod metrics;
 pub mod process;
+pub mod resource;
 
-pub use ledger::{Held, Ledger, LedgerBalance, PipelineLedger};
+pub use ledger::{Held, Leaving, Ledger, LedgerBalance, PipelineLedger};
 pub use metrics::{
     BatchMetrics, Counter, Destination, ExporterMetrics, Gauge, Histogram, Level,
     MemoryLimiterMetrics, ProcessorMetrics, QueueMetrics, ReceiverMetrics, Registry,

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -100,6 +100,27 @@ impl CoreThreads {
         let seconds = |(core, thread)| Some((core, thread_cpu_seconds(thread)?));
         threads.into_iter().filter_map(seconds).collect()
     }
+}
+
+/// Registers `trunkline_core_cpu_seconds` for cores 0 to `cores` − 1, shown for those
+/// whose thread `threads` knows, for as long as the result is held.
+pub fn observe_cores(
+    registry: &Registry,
+    threads: &Arc<CoreThreads>,
+    cores: usize,
+) -> Vec<Observer> {
+    let observe = |core: usize| {
+        let threads = threads.clone();
+        registry.observe(
+            &desc::CORE_CPU_SECONDS,
+            &[("core", &core.to_string())],
+            move || {
+                let of_core = |(of, seconds): (usize, f64)| (of == core).then_some(seconds);
+                threads.cpu_seconds().into_iter().find_map(of_core)
+            },
+        )
+    };
+    (0..cores).map(observe).collect()
 }
 
 fn thread_cpu_seconds(thread: i32) -> Option<f64> {
