@@ -15,6 +15,7 @@ use crate::{
         ConfigErrors, Diagnostic, Gates, Load, Settings,
         diagnostics::nearest,
         gates::{GATES, Stage as GateStage},
+        schema,
         source::{SCHEMES, process_environment},
     },
 };
@@ -510,5 +511,7 @@ fn stage(stage: GateStage) -> &'static str {
 }
 
 fn schema() -> String {
-    "{}\n".to_owned()
+    let mut text = serde_json::to_string_pretty(&schema::schema()).unwrap_or_default();
+    text.push('\n');
+    text
 }

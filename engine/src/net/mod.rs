@@ -11,5 +11,3 @@ pub mod partial_success;
 pub mod resolve;
 pub mod tls;
 pub mod transport;
-
-pub mod config;
