@@ -9,7 +9,7 @@ mod peers;
 mod process;
 mod report;
 mod rows;
-mod statistics;
+pub mod statistics;
 
 use std::path::PathBuf;
 use std::time::Duration;
