@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod json;
+pub mod otap;
 pub mod otlp;
 mod signal;
 pub mod wire;

@@ -31,4 +31,4 @@ mod tests;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod property;
+pub(crate) mod property;

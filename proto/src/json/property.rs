@@ -11,7 +11,7 @@ use crate::Signal;
 use crate::otlp;
 
 /// Choices taken from bytes that proptest drew, so that it can shrink them.
-struct Choices<'a>(std::slice::Iter<'a, u8>);
+pub(crate) struct Choices<'a>(pub(crate) std::slice::Iter<'a, u8>);
 
 impl Choices<'_> {
     fn byte(&mut self) -> u8 {
@@ -36,9 +36,21 @@ impl Choices<'_> {
     }
 }
 
+/// A random request of a signal, as `random` writes it.
+pub(crate) fn random_request(signal: Signal, bytes: &[u8]) -> Vec<u8> {
+    let mut request = Vec::new();
+    random(
+        schema::request(signal),
+        &mut Choices(bytes.iter()),
+        12,
+        &mut request,
+    );
+    request
+}
+
 /// Writes a random message of this schema: fields in any order, single ones several
 /// times, lists in parts, numbers packed or not, unknown fields between.
-fn random(schema: &Message, choices: &mut Choices<'_>, depth: usize, out: &mut Vec<u8>) {
+fn random(schema: &'static Message, choices: &mut Choices<'_>, depth: usize, out: &mut Vec<u8>) {
     // JSON states these as `{}` where they are absent; here they are never absent.
     for field in schema.fields.iter().filter(|f| f.card == Card::Always) {
         part(field.number, b"", out);
