@@ -283,3 +283,87 @@ both_runtimes! {
         assert!((finished.log + &finished.out).contains("checkout"), "debug shows no attribute");
     }
 }
+
+// The commands beside `run`: exit codes and what they print.
+#[test]
+fn commands_answer_as_the_collectors_do() {
+    trunkline_tests::runtime::block_on(async {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let yaml = Config::new(&Port::free(), &Port::free())
+            .signals(&[Signal::Traces])
+            .exporter("debug", "{}")
+            .yaml();
+        std::fs::write(file.path(), yaml).unwrap();
+        let bare = |arguments: &[&str]| {
+            arguments
+                .iter()
+                .fold(Launch::of(binary::trunkline()), |launch, argument| {
+                    launch.arg(*argument)
+                })
+        };
+        let path = file.path().display().to_string();
+        let valid = bare(&["validate", "--config", &path]).run().await;
+        assert_eq!((valid.code(), valid.out.as_str()), (0, ""), "{}", valid.log);
+        let invalid = bare(&[
+            "validate",
+            "--config",
+            &path,
+            "--set",
+            "exporters.debug.verbosty=basic",
+        ])
+        .run()
+        .await;
+        assert_eq!(invalid.code(), 1);
+        assert!(
+            invalid.log.contains("has invalid keys: verbosty"),
+            "{}",
+            invalid.log
+        );
+        let version = bare(&["--version"]).run().await;
+        assert_eq!(version.code(), 0);
+        assert!(version.out.contains("version"), "{}", version.out);
+        let components = bare(&["components"]).run().await;
+        assert_eq!(components.code(), 0);
+        for name in [
+            "otlp",
+            "otlp_grpc",
+            "otlp_http",
+            "file",
+            "debug",
+            "nop",
+            "attributes",
+            "resource",
+            "batch",
+            "memory_limiter",
+            "forward",
+            "health_check",
+        ] {
+            assert!(
+                components.out.contains(&format!("name: {name}")),
+                "{name} is not among\n{}",
+                components.out
+            );
+        }
+        for (arguments, phrase) in [
+            (&["--zork"][..], "unknown flag: --zork"),
+            (&["zork"], "unknown command \"zork\""),
+            (
+                &["--feature-gates", "+zork", "--config", &path],
+                "no such feature gate \"zork\"",
+            ),
+            (
+                &["--config", "file:/does/not/exist.yaml"],
+                "no such file or directory",
+            ),
+            (&["--runtime", "zork"], "zork"),
+        ] {
+            let finished = bare(arguments).run().await;
+            assert_eq!(finished.code(), 1, "{arguments:?}: {}", finished.log);
+            assert!(
+                finished.log.contains("Error: ") && finished.log.contains(phrase),
+                "{arguments:?}: {}",
+                finished.log
+            );
+        }
+    });
+}

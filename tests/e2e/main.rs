@@ -8,6 +8,7 @@ mod client_http;
 mod json;
 mod ledger;
 mod lifecycle;
+mod processors;
 mod runtimes;
 mod security;
 mod server_grpc;

@@ -9,7 +9,9 @@ use std::{
 
 use trunkline_tests::{
     Backend, Gateway, Port, Runtime, Signal, both_runtimes, eventually, grpc, otlp,
-    runtime::io_uring_permitted, sandbox::Sandbox, skip::skip,
+    runtime::{block_on, io_uring_permitted},
+    sandbox::Sandbox,
+    skip::skip,
 };
 
 use trunkline_tests::config::{Config, Relay};
@@ -66,14 +68,6 @@ async fn auto(sandbox: Option<Sandbox>) -> (String, Vec<String>) {
     (finished.log, descriptors)
 }
 
-fn run<F: Future<Output = ()>>(body: F) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(body);
-}
-
 /// A line of the log that names the reactor that was chosen and why.
 fn says_epoll_and_why(log: &str, why: &[&str]) {
     let said = log
@@ -91,7 +85,7 @@ fn auto_takes_io_uring_where_it_may() {
             "the kernel does not permit io_uring here",
         );
     }
-    run(async {
+    block_on(async {
         let (log, descriptors) = auto(None).await;
         assert!(log.contains("io_uring"), "{log}");
         assert!(
@@ -103,7 +97,7 @@ fn auto_takes_io_uring_where_it_may() {
 
 #[test]
 fn auto_takes_epoll_under_a_seccomp_filter_and_says_why() {
-    run(async {
+    block_on(async {
         let (log, descriptors) = auto(Some(Sandbox::NoIoUring)).await;
         says_epoll_and_why(&log, &["io_uring", "EPERM", "not permitted"]);
         assert!(
@@ -115,7 +109,7 @@ fn auto_takes_epoll_under_a_seccomp_filter_and_says_why() {
 
 #[test]
 fn auto_takes_epoll_with_little_locked_memory_and_says_why() {
-    run(async {
+    block_on(async {
         let (log, descriptors) = auto(Some(Sandbox::Memlock(64 << 10))).await;
         says_epoll_and_why(&log, &["MEMLOCK", "memlock", "locked memory"]);
         assert!(
@@ -127,7 +121,7 @@ fn auto_takes_epoll_with_little_locked_memory_and_says_why() {
 
 #[test]
 fn io_uring_that_cannot_be_had_is_an_error_at_start() {
-    run(async {
+    block_on(async {
         for sandbox in [Sandbox::NoIoUring, Sandbox::Memlock(64 << 10)] {
             let config = Config::new(&Port::free(), &Port::free())
                 .exporter("nop", "{}")

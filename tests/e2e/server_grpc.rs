@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use prost::Message;
 use trunkline_tests::{
-    Signal, both_runtimes, codec, eventually,
+    Answer, Backend, Signal, both_runtimes, codec, eventually,
     grpc::{Call, framed},
-    otlp, status, wait,
+    http, otlp,
+    status::{self, Status},
+    wait,
 };
 
 use trunkline_tests::config::Relay;
@@ -314,5 +317,70 @@ both_runtimes! {
         }
         client.export(Signal::Traces, &body).await.ok();
         assert_eq!(relay.backend.count(), 1);
+    }
+
+    // keepalive.server_parameters: an old connection is told to go (GOAWAY), what is in flight on it is finished first.
+    async fn connections_age_and_calls_in_flight_are_finished(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.grpc("keepalive: {server_parameters: {max_connection_age: 300ms, max_connection_age_grace: 20s}}")
+        })
+        .await;
+        relay.backend.hold();
+        let client = relay.client().await;
+        let body = otlp::items(Signal::Traces, 1);
+        let in_flight = {
+            let (client, body) = (client.clone(), body.clone());
+            tokio::spawn(async move { client.export(Signal::Traces, &body).await.ok() })
+        };
+        relay.backend.wait_for_waiting(1).await;
+        // Told to go: no further call is taken on it.
+        eventually("GOAWAY", async || {
+            let call = Call::export(Signal::Traces, &body).with("grpc-timeout", "100m");
+            client.try_call(&call).await.err().filter(|error| !error.is_reset()).map(|_| ())
+        })
+        .await;
+        relay.backend.release();
+        in_flight.await.unwrap();
+        relay.client().await.export(Signal::Traces, &body).await.ok();
+    }
+
+    // max_concurrent_streams is announced.
+    async fn the_limit_of_streams_is_announced(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| config.grpc("max_concurrent_streams: 3")).await;
+        let client = relay.client().await;
+        client.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await.ok();
+        assert_eq!(client.streams_permitted(), 3);
+    }
+
+    // "Keep responses at most 4 MiB: shorten error_message": a caller with small limits still learns the status.
+    async fn long_error_messages_are_shortened(runtime: Runtime) {
+        let behind = Backend::http();
+        let relay = Relay::with(runtime, behind, |config, backend| config.http_to(backend, &[])).await;
+        let text = "x".repeat(1 << 20);
+        let answer = Status::new(status::INVALID_ARGUMENT, &text);
+        relay.backend.answer_next(Answer::Http(
+            400,
+            vec![("Content-Type".into(), http::PROTOBUF.into())],
+            answer.encode_to_vec().into(),
+        ));
+        let reply = relay.client().await.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await;
+        assert_eq!(reply.code(), status::INVALID_ARGUMENT);
+        // Trailers beyond some 8 KiB are refused by the usual clients.
+        assert!(reply.message().len() <= 8 << 10, "{} bytes", reply.message().len());
+    }
+
+    // Many connections at once are served.
+    async fn many_connections_are_served(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| config).await;
+        let mut clients = Vec::new();
+        for number in 0..300 {
+            let client = relay.client().await;
+            client.export(Signal::Traces, &otlp::numbered(Signal::Traces, number, 1)).await.ok();
+            clients.push(client);
+        }
+        for client in &clients {
+            client.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await.ok();
+        }
+        assert_eq!(relay.backend.count(), 600);
     }
 }

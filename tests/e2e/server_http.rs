@@ -1,12 +1,15 @@
 //! The otlp receiver over HTTP: what it answers to good and bad requests.
 //! Rules: OTLP specification, "OTLP/HTTP"; where the Collector is laxer, both are accepted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use trunkline_tests::{
-    Signal, both_runtimes, codec,
+    Answer, Backend, Signal, both_runtimes, codec, eventually,
     grpc::Client,
     http::{self, Body, Connection, JSON, PROTOBUF, Reply, Request},
-    otlp, status,
+    otlp,
+    status::{self, Status},
 };
 
 use trunkline_tests::config::Relay;
@@ -342,5 +345,100 @@ both_runtimes! {
         broken.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 not http\r\n\r\n").await.unwrap();
         assert!(!matches!(broken.reply().await, Ok(reply) if reply.status < 400));
         assert_eq!(http::send(&relay.http, &export).await.status, 200);
+    }
+
+    // Failures behind the gateway: the code is carried through, HTTP statuses follow from it (collector.md 2.1).
+    async fn the_fate_of_a_request_decides_the_status(runtime: Runtime) {
+        let relay = Relay::with(runtime, Backend::grpc(), |config, backend| {
+            config.grpc_to(backend, &["retry_on_failure: {enabled: false}"])
+        })
+        .await;
+        let request = Request::export(Signal::Traces, otlp::items(Signal::Traces, 1));
+        for (code, expected) in [
+            (1, 503), (2, 500), (3, 400), (4, 503), (5, 500), (6, 500), (7, 403), (8, 429), (9, 500), (10, 503),
+            (11, 503), (12, 404), (13, 500), (14, 503), (15, 503), (16, 401),
+        ] {
+            let name = status::NAMES[code as usize];
+            relay.backend.answer_next(Answer::Status(Status::new(code, "told to")));
+            let reply = http::send(&relay.http, &request).await;
+            assert_eq!(reply.status, expected, "{name}: {}", reply.text());
+            let error = reply.error();
+            assert_eq!(error.code as u32, code, "{name}");
+            assert!(error.message.contains("told to"), "{name}: {}", error.message);
+        }
+    }
+
+    // "Retry-After" when the one behind said how long; whole seconds, rounded up.
+    async fn a_delay_is_passed_on_as_retry_after(runtime: Runtime) {
+        let relay = Relay::with(runtime, Backend::grpc(), |config, backend| {
+            config.grpc_to(backend, &["retry_on_failure: {enabled: false}"])
+        })
+        .await;
+        let busy = Status::new(status::UNAVAILABLE, "busy").with_retry_info(Duration::from_millis(6500));
+        relay.backend.answer_next(Answer::Status(busy));
+        let reply = http::send(&relay.http, &Request::export(Signal::Traces, otlp::items(Signal::Traces, 1))).await;
+        assert_eq!((reply.status, reply.header("retry-after")), (503, Some("7")), "{reply:?}");
+    }
+
+    // OTLP/HTTP throttling: 429 or 503 with Retry-After, refused at once.
+    async fn shedding_is_503_with_retry_after(runtime: Runtime) {
+        const CALLS: usize = 64;
+        let relay = Relay::start(runtime, |config| {
+            config.processor("memory_limiter", "{check_interval: 10ms, limit_mib: 24, spike_limit_mib: 4}")
+        })
+        .await;
+        relay.backend.hold();
+        let request = Request::export(Signal::Traces, otlp::large(Signal::Traces, 4 << 20));
+        let target = trunkline_tests::io::Target::from(&relay.http);
+        let mut calls = Vec::new();
+        for _ in 0..CALLS {
+            let (target, request) = (target.clone(), request.clone());
+            calls.push(tokio::spawn(async move { http::send(target, &request).await }));
+        }
+        eventually("a refusal", async || calls.iter().any(|call| call.is_finished()).then_some(())).await;
+        relay.backend.release();
+        let mut refused = 0;
+        for call in calls {
+            let reply = call.await.unwrap();
+            if reply.status != 200 {
+                refused += 1;
+                assert!([429, 503].contains(&reply.status), "{}", reply.text());
+                assert!(reply.header("retry-after").is_some_and(|delay| delay.parse::<u32>().is_ok()), "{reply:?}");
+                assert_eq!(reply.error().code as u32, status::UNAVAILABLE);
+            }
+        }
+        assert!(refused > 0);
+    }
+
+    // Time limits and keep-alive of the HTTP side.
+    async fn idle_and_unfinished_connections_are_closed(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.http("read_header_timeout: 300ms, keepalive: {idle_timeout: 300ms}")
+        })
+        .await;
+        let mut unfinished = Connection::open(&relay.http).await;
+        unfinished.write(b"POST /v1/traces HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+        assert!(unfinished.closed().await);
+        let mut idle = Connection::open(&relay.http).await;
+        let request = Request::export(Signal::Traces, otlp::items(Signal::Traces, 1));
+        assert_eq!(idle.send(&request).await.status, 200);
+        assert!(idle.closed().await);
+
+        let relay = Relay::start(runtime, |config| config.http("keepalive: {enabled: false}")).await;
+        let mut once = Connection::open(&relay.http).await;
+        let reply = once.send(&request).await;
+        assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+        assert!(once.closed().await);
+    }
+
+    // compression_algorithms: only those listed.
+    async fn only_listed_encodings_are_accepted(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| config.http("compression_algorithms: ['', gzip]")).await;
+        let body = otlp::items(Signal::Traces, 5);
+        for (encoding, status) in [("gzip", 200), ("zstd", 400), ("snappy", 400)] {
+            let request = Request::export(Signal::Traces, codec::compress_http(encoding, &body)).with("Content-Encoding", encoding);
+            assert_eq!(http::send(&relay.http, &request).await.status, status, "{encoding}");
+        }
+        assert_eq!(http::send(&relay.http, &Request::export(Signal::Traces, body)).await.status, 200);
     }
 }

@@ -283,6 +283,11 @@ impl Client {
         }
     }
 
+    /// How many streams the server permits at a time, as far as it has said so.
+    pub fn streams_permitted(&self) -> usize {
+        self.send.current_max_send_streams()
+    }
+
     /// Exports one message.
     ///
     /// # Panics

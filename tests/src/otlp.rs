@@ -9,7 +9,7 @@ use crate::Signal;
 
 /// The number of the unknown field on every level. (1000 is not free: the Collector
 /// still reads its deprecated spans of instrumentation libraries from there.)
-pub(crate) const UNKNOWN: u32 = 1234;
+pub const UNKNOWN: u32 = 1234;
 
 /// A protobuf message in the making.
 #[derive(Clone, Debug, Default)]

@@ -40,11 +40,16 @@ pub fn run<F: Future<Output = ()>>(name: &str, runtime: Runtime, body: impl FnOn
         crate::skip::skip(name, "io_uring", "the kernel does not permit io_uring here");
         return;
     }
+    block_on(body(runtime));
+}
+
+/// Runs a future on a reactor of its own.
+pub fn block_on(body: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap()
-        .block_on(body(runtime));
+        .block_on(body);
 }
 
 /// Turns each `async fn name(runtime: Runtime)` into two tests, `name::io_uring` and `name::epoll`.

@@ -1,0 +1,152 @@
+//! Processors and connectors in a pipeline, seen from outside: what changes in
+//! the data, whose fate each caller is told.
+
+use prost::Message;
+use trunkline_proto::otlp::{
+    ExportTraceServiceRequest, common::v1::any_value::Value, trace::v1::Span,
+};
+use trunkline_tests::{
+    Answer, Backend, Launch, Port, Recorded, Signal, both_runtimes,
+    config::Relay,
+    grpc, otlp,
+    status::{self, Status},
+};
+
+fn spans(recorded: &Recorded) -> Vec<Span> {
+    let request = ExportTraceServiceRequest::decode(recorded.body.clone()).unwrap();
+    let scopes = request
+        .resource_spans
+        .into_iter()
+        .flat_map(|resource| resource.scope_spans);
+    scopes.flat_map(|scope| scope.spans).collect()
+}
+
+fn attribute(span: &Span, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|pair| pair.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text.clone()),
+        other => Some(format!("{other:?}")),
+    }
+}
+
+both_runtimes! {
+    // attributes: actions in order, on every span; what they do not name stays, unknown fields too.
+    async fn attributes_are_changed_as_told(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.signals(&[Signal::Traces]).processor(
+                "attributes",
+                "{actions: [{key: copy, from_attribute: url.path, action: insert}, {key: url.path, action: delete}, \
+                 {key: http.request.method, value: POST, action: update}, {key: absent, value: x, action: update}, \
+                 {key: region, value: eu, action: upsert}]}",
+            )
+        })
+        .await;
+        let body = otlp::items(Signal::Traces, 20);
+        relay.client().await.export(Signal::Traces, &body).await.ok();
+        let recorded = &relay.backend.recorded()[0];
+        let changed = spans(recorded);
+        assert_eq!(changed.len(), 20);
+        for span in &changed {
+            assert_eq!(attribute(span, "copy").as_deref(), Some("/cart"));
+            assert_eq!(attribute(span, "url.path"), None);
+            assert_eq!(attribute(span, "http.request.method").as_deref(), Some("POST"));
+            assert_eq!(attribute(span, "absent"), None);
+            assert_eq!(attribute(span, "region").as_deref(), Some("eu"));
+            assert_eq!(span.name, "GET /cart");
+        }
+        for (before, after) in otlp::entities(&body).into_iter().zip(otlp::entities(&recorded.body)) {
+            assert_eq!(otlp::fields(after, otlp::UNKNOWN), otlp::fields(before, otlp::UNKNOWN));
+            assert_eq!(otlp::fields(after, 15), otlp::fields(before, 15));
+        }
+        // What was deleted is gone from the bytes too.
+        assert!(!recorded.body.windows(8).any(|window| window == b"url.path"));
+    }
+
+    // resource: the same actions on the resource, for every signal.
+    async fn resources_are_changed_as_told(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.signals(&[Signal::Traces, Signal::Metrics, Signal::Logs]).processor(
+                "resource",
+                "{attributes: [{key: service.name, value: till, action: upsert}, {key: host.name, action: delete}]}",
+            )
+        })
+        .await;
+        let client = relay.client().await;
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+            client.export(signal, &otlp::items(signal, 3)).await.ok();
+            let body = relay.backend.recorded().pop().unwrap().body;
+            let contains = |text: &[u8]| body.windows(text.len()).any(|window| window == text);
+            assert!(contains(b"till") && !contains(b"checkout") && !contains(b"host.name"), "{signal:?}");
+            assert_eq!(otlp::count(signal, &body), 3);
+        }
+    }
+
+    // batch: requests that come together leave together, each caller is told the fate of its own items, and one alone
+    // does not wait for the timeout.
+    async fn a_batch_joins_requests_and_answers_each_caller(runtime: Runtime) {
+        const CALLS: u64 = 24;
+        let relay = Relay::start(runtime, |config| {
+            config.processor("batch", "{timeout: 25s, send_batch_size: 100000}")
+        })
+        .await;
+        let client = relay.client().await;
+        // Far less than the timeout, or the client's patience ends first.
+        client.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await.ok();
+        let mut calls = Vec::new();
+        for number in 0..CALLS {
+            let (client, body) = (client.clone(), otlp::numbered(Signal::Traces, 10 * number, 10));
+            calls.push(tokio::spawn(async move { client.export(Signal::Traces, &body).await.code() }));
+        }
+        for call in calls {
+            assert_eq!(call.await.unwrap(), 0);
+        }
+        let mut numbers: Vec<u64> =
+            relay.backend.recorded()[1..].iter().flat_map(|request| otlp::span_numbers(&request.body)).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..10 * CALLS).collect::<Vec<_>>());
+        relay.backend.answer_next(Answer::Status(Status::new(status::INVALID_ARGUMENT, "no")));
+        let reply = client.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await;
+        assert_eq!(reply.code(), status::INVALID_ARGUMENT, "{}", reply.message());
+    }
+
+    // batch: send_batch_max_size splits at item boundaries; nothing is lost or doubled.
+    async fn a_batch_splits_what_is_too_large(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.processor("batch", "{send_batch_size: 10, send_batch_max_size: 10}")
+        })
+        .await;
+        let client = relay.client().await;
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+            let before = relay.backend.count();
+            client.export(signal, &otlp::items(signal, 35)).await.ok();
+            let recorded = relay.backend.recorded();
+            let counts: Vec<u64> = recorded[before..].iter().map(|request| otlp::count(signal, &request.body)).collect();
+            assert_eq!((counts.iter().sum::<u64>(), counts.iter().max()), (35, Some(&10)), "{signal:?}: {counts:?}");
+        }
+    }
+
+    // forward: one pipeline into another, with the outcome of the second.
+    async fn forward_joins_two_pipelines(runtime: Runtime) {
+        let (backend, grpc) = (Backend::grpc(), Port::free());
+        let yaml = format!(
+            "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '127.0.0.1:{grpc}'}}}}}}}}
+processors: {{attributes: {{actions: [{{key: region, value: eu, action: insert}}]}}}}
+connectors: {{forward: {{}}}}
+exporters: {{otlp_grpc: {{endpoint: '{}', tls: {{insecure: true}}, compression: none, sending_queue: {{enabled: false}}}}}}
+service:
+  pipelines:
+    traces/in: {{receivers: [otlp], exporters: [forward]}}
+    traces/out: {{receivers: [forward], processors: [attributes], exporters: [otlp_grpc]}}
+",
+            backend.address()
+        );
+        let gateway = Launch::new(runtime, &yaml).start().await;
+        let client = grpc::Client::connect(&grpc).await;
+        client.export(Signal::Traces, &otlp::items(Signal::Traces, 3)).await.ok();
+        assert!(spans(&backend.recorded()[0]).iter().all(|span| attribute(span, "region").as_deref() == Some("eu")));
+        backend.answer_next(Answer::Status(Status::new(status::PERMISSION_DENIED, "no")));
+        let reply = client.export(Signal::Traces, &otlp::items(Signal::Traces, 3)).await;
+        assert_eq!(reply.code(), status::PERMISSION_DENIED, "{}", reply.message());
+        assert_eq!(gateway.stop().await.code(), 0);
+    }
+}
