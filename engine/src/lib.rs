@@ -12,5 +12,6 @@ pub mod net;
 pub mod processors;
 pub mod queue;
 pub mod receivers;
+pub mod run;
 pub mod runtime;
 pub mod telemetry;

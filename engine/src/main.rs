@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Keeps its pages mapped: a large body must land in memory that is warm.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
-    trunkline::cli::main(|_, _| Err("the gateway's runtime is not built in".into()))
+    trunkline::cli::main(trunkline::run::run)
 }

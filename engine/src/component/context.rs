@@ -7,6 +7,7 @@ use crate::{
         admission::Budget,
         compression::{Deflater, Inflater},
         drain::Drain,
+        in_hand::InHand,
     },
     telemetry::metrics::Registry,
 };
@@ -22,6 +23,8 @@ pub struct CoreContext {
     pub budget: Arc<Budget>,
     /// The word to stop, and what must end before.
     pub drain: Drain,
+    /// Requests in hand.
+    pub in_hand: InHand,
     /// The core's decompression contexts. Borrowed for single calls only.
     pub inflater: Rc<RefCell<Inflater>>,
     /// The core's compression contexts. Borrowed for single calls only.

@@ -24,7 +24,12 @@ pub fn pages() -> BTreeMap<String, String> {
         for factory in table::of_kind(kind) {
             let file = format!("{}-{}.md", kind.name(), factory.type_name);
             let shape = factory.default_config().shape();
-            let _ = writeln!(index, "- [`{}`]({file}){}", factory.type_name, summary(&shape));
+            let _ = writeln!(
+                index,
+                "- [`{}`]({file}){}",
+                factory.type_name,
+                summary(&shape)
+            );
             let path = format!("{}::{}", kind.section(), factory.type_name);
             collect_silent(&shape, &path, &mut silent);
             pages.insert(file, component(factory, &shape));
@@ -228,7 +233,12 @@ pub fn keys() -> Vec<(String, bool)> {
         let path = format!("{}::{}", factory.kind.section(), factory.type_name);
         walk(&factory.default_config().shape(), &path, false, &mut out);
     }
-    walk(&Telemetry::default().shape(), "service::telemetry", false, &mut out);
+    walk(
+        &Telemetry::default().shape(),
+        "service::telemetry",
+        false,
+        &mut out,
+    );
     out
 }
 
@@ -269,7 +279,10 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .filter(|name| name.ends_with(".md"));
         for name in known {
-            assert!(pages.contains_key(&name), "docs/reference/{name} describes nothing");
+            assert!(
+                pages.contains_key(&name),
+                "docs/reference/{name} describes nothing"
+            );
         }
     }
 

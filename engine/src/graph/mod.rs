@@ -1,1 +1,25 @@
-//! graph
+//! Configuration to pipelines: wiring and fan-out only. A core builds its own
+//! graph from the settings that all cores share ([`CoreGraph::build`]); what is
+//! made once for the process (files, TLS, listening addresses) is in [`Shared`].
+
+mod build;
+mod nodes;
+mod receivers;
+mod shared;
+
+use crate::{receivers::otlp::ingest::Moved, runtime::Accepted};
+
+pub use build::CoreGraph;
+pub use receivers::Endpoint;
+pub(crate) use shared::tls_settings;
+pub use shared::{Bound, Shared};
+
+/// What crosses cores.
+pub enum Message {
+    /// A request to be carried on here.
+    Request(Moved),
+    /// A connection of a unix socket, accepted by the first core; with the endpoint's place.
+    Connection(usize, Accepted),
+    /// Stop accepting, finish what was accepted, end.
+    Drain,
+}

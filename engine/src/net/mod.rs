@@ -7,6 +7,7 @@ pub mod compression;
 pub mod config;
 pub mod drain;
 pub mod http2;
+pub mod in_hand;
 pub mod partial_success;
 pub mod resolve;
 pub mod tls;

@@ -8,31 +8,41 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use trunkline_proto::{Batch, Signal};
 
 use crate::{
-    component::{ConsumeFuture, Consumer, Outcome, Refusal, RequestContext},
+    component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    graph::tls_settings,
     net::{
-        http2::client::{Client, Framed},
+        self,
+        buffers::Buffer,
+        compression::Codec,
+        http2::client::{Authority, Balancer, Client, Framed, Settings},
         partial_success,
     },
     queue::retry::{Attempt, Retry},
     runtime,
+    telemetry::{ExporterMetrics, metrics::Destination},
 };
 
 /// Longest response that is read (OTLP specification: 4 MiB).
 const MAX_RESPONSE: usize = 4 << 20;
 
-/// The exporter on one core.
+/// The exporter of one signal on one core.
 pub struct OtlpGrpc {
+    id: String,
+    signal: Signal,
     client: Client,
-    uris: [Uri; 4],
+    uri: Uri,
     headers: HeaderMap,
     timeout: Option<Duration>,
     retry: Retry,
+    codec: Codec,
+    core: CoreContext,
+    metrics: ExporterMetrics,
 }
 
 /// The path of a signal's Export method.
@@ -47,55 +57,156 @@ pub fn path_of(signal: Signal) -> &'static str {
     }
 }
 
-impl OtlpGrpc {
-    /// An exporter over a client.
-    ///
-    /// # Errors
-    /// `authority` makes no URI.
-    pub fn new(
-        client: Client,
-        authority: &str,
-        tls: bool,
-        extra: HeaderMap,
-        timeout: Option<Duration>,
-        retry: Retry,
-    ) -> Result<Rc<OtlpGrpc>, http::Error> {
-        let scheme = if tls { "https" } else { "http" };
-        let uri = |signal| {
-            Uri::builder()
-                .scheme(scheme)
-                .authority(authority)
-                .path_and_query(path_of(signal))
-                .build()
-        };
-        let [a, b, c, d] = Signal::ALL;
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/grpc"),
-        );
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("trunkline/", env!("CARGO_PKG_VERSION"))),
-        );
-        headers.extend(extra);
-        Ok(Rc::new(OtlpGrpc {
-            client,
-            uris: [uri(a)?, uri(b)?, uri(c)?, uri(d)?],
-            headers,
-            timeout,
-            retry,
-        }))
+/// Builds the exporter of a signal on a core.
+///
+/// # Errors
+/// The Collector's text for what cannot be used.
+pub fn build(
+    id: &str,
+    config: &config::Config,
+    signal: Signal,
+    core: &CoreContext,
+) -> Result<Rc<OtlpGrpc>, String> {
+    let client = &config.client;
+    let endpoint = client.endpoint.as_str();
+    let unix = endpoint
+        .strip_prefix("unix://")
+        .or_else(|| endpoint.strip_prefix("unix:"));
+    let bare = client.bare_endpoint();
+    let host = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
+    let tls_settings = net::tls::Client {
+        tls: tls_settings(&client.tls.config),
+        insecure: client.tls.insecure,
+        insecure_skip_verify: client.tls.insecure_skip_verify,
+        server_name_override: client.tls.server_name_override.clone(),
+    };
+    // collector.md §2.3: `http://` is plain text, `https://` forces TLS.
+    let plain = if endpoint.starts_with("https://") {
+        false
+    } else {
+        endpoint.starts_with("http://") || tls_settings.is_plain()
+    };
+    let tls = if plain {
+        None
+    } else {
+        let tls = net::tls::client(&tls_settings, &[b"h2"]).map_err(|e| e.to_string())?;
+        let name = tls
+            .server_name(if unix.is_some() { "localhost" } else { host })
+            .map_err(|e| e.to_string())?;
+        Some((tls.config, name))
+    };
+    let name = client.compression.word();
+    let codec = Codec::from_config(name)
+        .and_then(Codec::for_grpc)
+        .map(|(codec, _)| codec)
+        .or((name == "none" || name.is_empty()).then_some(Codec::Identity))
+        .ok_or_else(|| format!("unsupported compression type \"{name}\""))?;
+    let authority = if !client.authority.is_empty() {
+        client.authority.as_str()
+    } else if unix.is_some() {
+        "localhost"
+    } else {
+        bare
+    };
+    let uri = Uri::builder()
+        .scheme(if plain { "http" } else { "https" })
+        .authority(authority)
+        .path_and_query(path_of(signal))
+        .build()
+        .map_err(|error| format!("invalid endpoint {endpoint:?}: {error}"))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    let agent = if client.user_agent.is_empty() {
+        concat!("trunkline/", env!("CARGO_PKG_VERSION"))
+    } else {
+        &client.user_agent
+    };
+    headers.insert(header::USER_AGENT, value("user_agent", agent)?);
+    if codec != Codec::Identity {
+        if let Some((_, name)) = codec.for_grpc() {
+            headers.insert("grpc-encoding", HeaderValue::from_static(name));
+        }
     }
+    for (name, text) in client.headers.iter() {
+        let key = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| format!("headers: {name:?} is not a header name"))?;
+        headers.append(key, value(name, text)?);
+    }
+    if signal == Signal::Profiles {
+        // collector.md §2.1: always sent, once, over any configured header.
+        headers.insert(
+            "otlp-profiles-development-version",
+            HeaderValue::from_static("1"),
+        );
+    }
+    let retry = &config.retry_on_failure;
+    let destination = Destination {
+        server_address: unix.is_none().then(|| host.to_owned()),
+        server_port: unix.is_none().then(|| {
+            bare.rsplit_once(':')
+                .map_or("", |(_, port)| port)
+                .to_owned()
+        }),
+        url_path: None,
+    };
+    let keepalive = client.keepalive.get();
+    Ok(Rc::new(OtlpGrpc {
+        id: id.to_owned(),
+        signal,
+        client: Client::new(Settings {
+            authority: match unix {
+                Some(path) => Authority::Unix(path.into()),
+                None => Authority::Tcp(bare.to_owned()),
+            },
+            balancer: match client.balancer_name.as_str() {
+                "pick_first" => Balancer::PickFirst,
+                _ => Balancer::RoundRobin,
+            },
+            tls,
+            wait_for_ready: client.wait_for_ready,
+            keepalive: keepalive.and_then(|k| {
+                let timeout = k.timeout.positive().unwrap_or(Duration::from_secs(20));
+                // grpc-go raises anything below 10 s to that.
+                Some((
+                    k.time.positive()?.max(Duration::from_secs(10)),
+                    timeout,
+                    k.permit_without_stream,
+                ))
+            }),
+        }),
+        uri,
+        headers,
+        timeout: config.timeout.timeout.positive(),
+        retry: Retry {
+            enabled: retry.enabled,
+            initial_interval: retry.initial_interval.get(),
+            randomization_factor: retry.randomization_factor,
+            multiplier: retry.multiplier,
+            max_interval: retry.max_interval.get(),
+            max_elapsed_time: retry.max_elapsed_time.get(),
+        },
+        codec,
+        core: core.clone(),
+        metrics: ExporterMetrics::new(&core.registry, core.core, id, &destination),
+    }))
+}
 
+fn value(key: &str, text: &str) -> Result<HeaderValue, String> {
+    HeaderValue::from_str(text).map_err(|_| format!("{key}: not a header value"))
+}
+
+impl OtlpGrpc {
     /// One attempt, with its time limit.
-    async fn attempt(&self, signal: Signal, body: Bytes, deadline: Instant) -> Attempt {
+    async fn attempt(&self, body: Bytes, deadline: Instant) -> Attempt {
         let deadline = match self.timeout {
             Some(timeout) => deadline.min(Instant::now() + timeout),
             None => deadline,
         };
-        match runtime::timeout_at(deadline, self.send(signal, body, deadline)).await {
+        match runtime::timeout_at(deadline, self.send(body, deadline)).await {
             Ok(attempt) => attempt,
             Err(runtime::Elapsed) => Attempt::Failed(Refusal {
                 code: Code::DeadlineExceeded,
@@ -106,24 +217,21 @@ impl OtlpGrpc {
         }
     }
 
-    async fn send(&self, signal: Signal, body: Bytes, deadline: Instant) -> Attempt {
+    async fn send(&self, body: Bytes, deadline: Instant) -> Attempt {
         let mut sender = match self.client.ready(deadline).await {
             Ok(sender) => sender,
             Err(error) => {
                 return failed(Status::unavailable(format!("connection error: {error}")));
             }
         };
-        let Some(uri) = self.uris.get(signal.index()) else {
-            return failed(Status::internal("no such signal"));
-        };
-        let Ok(framed) = Framed::grpc(body, false) else {
+        let Ok(framed) = Framed::grpc(body, self.codec != Codec::Identity) else {
             return failed(Status::resource_exhausted(
                 "trying to send message larger than max",
             ));
         };
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.clone();
+        *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(
             "grpc-timeout",
@@ -246,17 +354,75 @@ fn failed(status: Status) -> Attempt {
     })
 }
 
+impl OtlpGrpc {
+    /// The request as it goes out.
+    fn encode(&self, batch: &Batch) -> Result<Bytes, Refusal> {
+        let plain = if batch.is_edited() {
+            let mut out = Buffer::with_capacity(batch.payload_len() + batch.payload_len() / 8);
+            batch.write_protobuf(&mut out);
+            out.freeze()
+        } else {
+            batch.to_protobuf()
+        };
+        if self.codec == Codec::Identity {
+            return Ok(plain);
+        }
+        let mut out = Buffer::with_capacity(plain.len() / 4);
+        self.core
+            .deflater
+            .borrow_mut()
+            .deflate(self.codec, 0, &plain, &mut out)
+            .map_err(|error| Refusal::permanent(Code::Internal, error.to_string()))?;
+        Ok(out.freeze())
+    }
+}
+
 impl Consumer for OtlpGrpc {
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         Box::pin(async move {
-            let signal = batch.signal();
-            let body = batch.to_protobuf();
+            let items = batch.item_count() as u64;
+            let _in_flight = self.metrics.in_flight(self.signal);
+            let body = match self.encode(&batch) {
+                Ok(body) => body,
+                Err(refusal) => return Outcome::Refused(refusal),
+            };
             drop(batch);
-            self.retry
-                .run(context.deadline, || {
-                    self.attempt(signal, body.clone(), context.deadline)
-                })
-                .await
+            let deadline = context.deadline;
+            let outcome = self
+                .retry
+                .run(deadline, || self.attempt(body.clone(), deadline))
+                .await;
+            match &outcome {
+                Outcome::Accepted => self.metrics.sent(self.signal, items),
+                Outcome::Partial { rejected, message } => {
+                    let rejected = (*rejected).min(items);
+                    self.metrics.sent(self.signal, items - rejected);
+                    self.metrics
+                        .send_failed(self.signal, rejected, "PartialSuccess", true);
+                    tracing::warn!(
+                        otelcol.component.id = self.id,
+                        otelcol.component.kind = "exporter",
+                        otelcol.signal = self.signal.name(),
+                        message = message,
+                        dropped_items = rejected,
+                        "Partial success response"
+                    );
+                }
+                Outcome::Refused(refusal) => {
+                    let code = format!("{:?}", refusal.code);
+                    self.metrics
+                        .send_failed(self.signal, items, &code, !refusal.retryable);
+                    tracing::error!(
+                        otelcol.component.id = self.id,
+                        otelcol.component.kind = "exporter",
+                        otelcol.signal = self.signal.name(),
+                        error = refusal.message,
+                        rejected_items = items,
+                        "Exporting failed. Rejecting data."
+                    );
+                }
+            }
+            outcome
         })
     }
 }

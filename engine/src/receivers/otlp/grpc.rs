@@ -2,6 +2,7 @@
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,9 +13,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use trunkline_proto::Signal;
 
-use super::ingest::{Incoming, Ingest};
+use super::ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, Transport};
 use crate::{
     component::{Outcome, RequestContext},
+    net::compression::Codec,
     net::http2::{
         divert::BodyError,
         server::{Body, Call, Service},
@@ -28,6 +30,10 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 pub struct GrpcService {
     /// Where requests go.
     pub ingest: Rc<Ingest>,
+    /// Bytes of a message, at most, compressed or not.
+    pub max_message: usize,
+    /// Keep the callers' headers (`include_metadata`).
+    pub include_metadata: bool,
 }
 
 /// The signal of a gRPC path (OTLP specification, OTLP/gRPC).
@@ -50,6 +56,7 @@ impl Service for GrpcService {
     }
 
     async fn call(self: Rc<Self>, call: Call) {
+        let _in_hand = self.ingest.core().in_hand.enter();
         let Call {
             head,
             body,
@@ -95,33 +102,64 @@ impl GrpcService {
             BodyError::TooLarge { length, limit } => Status::resource_exhausted(format!(
                 "grpc: received message larger than max ({length} vs. {limit})"
             )),
-            BodyError::NoRoom => unavailable(
-                "data refused due to high memory usage",
-                Some(Duration::from_secs(1)),
-            ),
+            BodyError::NoRoom => unavailable(HIGH_MEMORY, Some(Duration::from_secs(1))),
             BodyError::Truncated { received } => Status::internal(format!(
                 "the request ended after {received} bytes, within its message"
             )),
             BodyError::Trailing => Status::internal("the request has bytes after its one message"),
             BodyError::Gone => Status::cancelled("the caller is gone"),
         })?;
-        if message.compressed {
-            return Err(Status::unimplemented("compressed"));
-        }
+        let codec = if message.compressed {
+            encoding(&head.headers)?
+        } else {
+            Codec::Identity
+        };
         let context = RequestContext {
             deadline,
-            metadata: None,
+            metadata: self.include_metadata.then(|| metadata(&head.headers)),
             client: peer,
         };
-        Ok(self
-            .ingest
-            .ingest(Incoming {
-                signal,
-                body: message.bytes,
-                context,
-            })
-            .await)
+        let incoming = Incoming {
+            signal,
+            transport: Transport::Grpc,
+            body: message.bytes,
+            codec,
+            encoding: Encoding::Protobuf,
+            max_size: self.max_message,
+            context,
+        };
+        Ok(self.ingest.ingest(incoming).await)
     }
+}
+
+/// The codec of compressed messages (gRPC compression: UNIMPLEMENTED where it is not known).
+fn encoding(headers: &HeaderMap) -> Result<Codec, Status> {
+    let name = headers
+        .get("grpc-encoding")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("");
+    if name.is_empty() || name.eq_ignore_ascii_case("identity") {
+        return Err(Status::internal(
+            "grpc: compressed flag set with identity or empty encoding",
+        ));
+    }
+    Codec::from_grpc_encoding(name).ok_or_else(|| {
+        Status::unimplemented(format!(
+            "grpc: Decompressor is not installed for grpc-encoding {name:?}"
+        ))
+    })
+}
+
+/// Headers as the pipeline sees them; binary values stay as they were sent, in base64.
+pub fn metadata(headers: &HeaderMap) -> Arc<Vec<(String, String)>> {
+    Arc::new(
+        headers
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            })
+            .collect(),
+    )
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

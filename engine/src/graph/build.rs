@@ -1,0 +1,223 @@
+//! One core's graph: exporters once a signal, pipelines from their ends to their
+//! beginnings, receivers in front.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use trunkline_proto::Signal;
+
+use super::{
+    Message, Shared,
+    nodes::{Entry, Exit, FanOut},
+    receivers::Endpoint,
+};
+use crate::{
+    component::{ComponentId, Consumer, CoreContext, PipelineId},
+    config::Settings,
+    exporters, processors, receivers,
+    receivers::otlp::ingest::{Ingest, Moving},
+    runtime::mesh::Mesh,
+    telemetry::{Ledger, metrics::descriptors},
+};
+
+/// What runs on a core.
+pub struct CoreGraph {
+    /// The receivers, in the order of [`Shared::otlp`].
+    pub ingests: Vec<Rc<Ingest>>,
+    /// What listens for them.
+    pub endpoints: Vec<Endpoint>,
+}
+
+struct Builder<'a> {
+    settings: &'a Settings,
+    core: &'a CoreContext,
+    ledger: Ledger,
+    exporters: BTreeMap<(ComponentId, Signal), Rc<dyn Consumer>>,
+    pipelines: BTreeMap<PipelineId, Rc<dyn Consumer>>,
+}
+
+impl CoreGraph {
+    /// Builds the graph of one core.
+    ///
+    /// # Errors
+    /// The Collector's text for what cannot be built.
+    pub fn build(
+        settings: &Settings,
+        shared: &Shared,
+        core: &CoreContext,
+        mesh: &Mesh<Message>,
+    ) -> Result<CoreGraph, String> {
+        let mut builder = Builder {
+            settings,
+            core,
+            ledger: Ledger::new(core.registry.clone()),
+            exporters: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+        };
+        for id in settings.service.pipelines.keys() {
+            builder.pipeline(id, 0)?;
+        }
+        let mut graph = CoreGraph {
+            ingests: Vec::new(),
+            endpoints: Vec::new(),
+        };
+        for (place, (id, servers)) in shared.otlp.iter().enumerate() {
+            let Some(component) = settings.receivers.get(id) else {
+                continue;
+            };
+            let Some(config) = component.config::<receivers::otlp::config::Config>() else {
+                continue;
+            };
+            let mut pipelines = [None, None, None, None];
+            for signal in Signal::ALL {
+                if let Some(slot) = pipelines.get_mut(signal.index()) {
+                    *slot = builder.fed_by(id, signal);
+                }
+            }
+            let moving = (mesh.cores() > 1).then(|| Moving {
+                mesh: mesh.clone(),
+                receiver: place,
+                moved: core
+                    .registry
+                    .counter(core.core, &descriptors::CORE_MOVED_REQUESTS, &[]),
+            });
+            let ingest = Ingest::new(&id.to_string(), pipelines, core, moving);
+            graph
+                .endpoints
+                .extend(Endpoint::of(id, config, servers, &ingest)?);
+            graph.ingests.push(ingest);
+        }
+        Ok(graph)
+    }
+}
+
+impl Builder<'_> {
+    /// The pipelines of a signal that a receiver or connector feeds, as one consumer.
+    fn fed_by(&self, source: &ComponentId, signal: Signal) -> Option<Rc<dyn Consumer>> {
+        let fed = self
+            .settings
+            .service
+            .pipelines
+            .iter()
+            .filter(|(id, p)| id.signal == signal && p.receivers.contains(source))
+            .filter_map(|(id, _)| self.pipelines.get(id).cloned())
+            .collect();
+        FanOut::over(fed)
+    }
+
+    fn pipeline(&mut self, id: &PipelineId, depth: usize) -> Result<Rc<dyn Consumer>, String> {
+        if let Some(built) = self.pipelines.get(id) {
+            return Ok(built.clone());
+        }
+        // Cycles are refused when the configuration is read.
+        if depth > self.settings.service.pipelines.len() {
+            return Err(format!(
+                "failed to build pipelines: cycle detected at \"{id}\""
+            ));
+        }
+        let settings = self.settings;
+        let Some(pipeline) = settings.service.pipelines.get(id) else {
+            return Err(format!("failed to build pipelines: no pipeline \"{id}\""));
+        };
+        let mut ends = Vec::new();
+        for exporter in &pipeline.exporters {
+            if settings.connectors.contains_key(exporter) {
+                ends.push(self.connector(exporter, id.signal, depth)?);
+            } else {
+                ends.push(self.exporter(exporter, id.signal)?);
+            }
+        }
+        let ledger = Rc::new(self.ledger.pipeline(self.core.core, &id.to_string()));
+        let fan_out = FanOut::over(ends)
+            .ok_or_else(|| format!("service::pipelines::{id}: must have at least one exporter"))?;
+        let mut next: Rc<dyn Consumer> = Rc::new(Exit {
+            ledger: ledger.clone(),
+            next: fan_out,
+        });
+        for processor in pipeline.processors.iter().rev() {
+            next = self.processor(processor, id, next)?;
+        }
+        let entry: Rc<dyn Consumer> = Rc::new(Entry { ledger, next });
+        self.pipelines.insert(id.clone(), entry.clone());
+        Ok(entry)
+    }
+
+    /// `forward`: the pipelines of the same signal that name it as a receiver.
+    fn connector(
+        &mut self,
+        id: &ComponentId,
+        signal: Signal,
+        depth: usize,
+    ) -> Result<Rc<dyn Consumer>, String> {
+        let fed: Vec<PipelineId> = self
+            .settings
+            .service
+            .pipelines
+            .iter()
+            .filter(|(p, pipeline)| p.signal == signal && pipeline.receivers.contains(id))
+            .map(|(p, _)| p.clone())
+            .collect();
+        let mut consumers = Vec::new();
+        for pipeline in &fed {
+            consumers.push(self.pipeline(pipeline, depth + 1)?);
+        }
+        FanOut::over(consumers).ok_or_else(|| {
+            format!(
+                "failed to build pipelines: connector \"{id}\" used as exporter in {} pipeline but not used in any supported receiver pipeline",
+                signal.name()
+            )
+        })
+    }
+
+    fn exporter(&mut self, id: &ComponentId, signal: Signal) -> Result<Rc<dyn Consumer>, String> {
+        let key = (id.clone(), signal);
+        if let Some(built) = self.exporters.get(&key) {
+            return Ok(built.clone());
+        }
+        let failed = |text: String| {
+            format!(
+                "failed to build pipelines: failed to create \"{id}\" exporter for data type \"{}\": {text}",
+                signal.name()
+            )
+        };
+        let component = self
+            .settings
+            .exporters
+            .get(id)
+            .ok_or_else(|| failed("it is not configured".into()))?;
+        let name = id.to_string();
+        let built: Rc<dyn Consumer> =
+            if let Some(config) = component.config::<exporters::otlp_grpc::config::Config>() {
+                exporters::otlp_grpc::build(&name, config, signal, self.core).map_err(failed)?
+            } else {
+                return Err(failed("this component cannot be built".into()));
+            };
+        self.exporters.insert(key, built.clone());
+        Ok(built)
+    }
+
+    fn processor(
+        &mut self,
+        id: &ComponentId,
+        pipeline: &PipelineId,
+        next: Rc<dyn Consumer>,
+    ) -> Result<Rc<dyn Consumer>, String> {
+        let failed = |text: String| {
+            format!(
+                "failed to build pipelines: failed to create \"{id}\" processor, in pipeline \"{pipeline}\": {text}"
+            )
+        };
+        let component = self
+            .settings
+            .processors
+            .get(id)
+            .ok_or_else(|| failed("it is not configured".into()))?;
+        let (name, signal) = (id.to_string(), pipeline.signal);
+        if let Some(config) = component.config::<processors::attributes::config::Config>() {
+            processors::attributes::build(config, &name, signal, self.core, next).map_err(failed)
+        } else if let Some(config) = component.config::<processors::resource::config::Config>() {
+            processors::resource::build(config, &name, signal, self.core, next).map_err(failed)
+        } else {
+            Err(failed("this component cannot be built".into()))
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What listens on a core: accept loops, TLS handshakes, and the protocol's server
+//! behind each connection.
+
+use std::{cell::Cell, io, rc::Rc, time::Duration};
+
+use super::{Bound, Message, shared::OtlpServers};
+use crate::{
+    component::{ComponentId, CoreContext},
+    net::{
+        self,
+        http2::{
+            divert::Windows,
+            server::{self, Settings},
+        },
+        transport::Transport,
+    },
+    receivers::otlp::{config::Config, grpc::GrpcService, ingest::Ingest},
+    runtime::{self, Accepted, Listener, mesh::Mesh},
+};
+
+/// Longest TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Wait after an accept that failed for want of something (files, memory).
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// OTLP specification: requests of up to 64 MiB.
+pub(crate) const MAX_REQUEST: usize = 64 << 20;
+
+/// A server of a receiver on this core.
+pub struct Endpoint {
+    /// Where it listens.
+    pub bound: Bound,
+    /// The receiver's id.
+    pub receiver: ComponentId,
+    protocol: Protocol,
+    tls: Option<net::tls::ServerTls>,
+    connections: Rc<Cell<usize>>,
+}
+
+enum Protocol {
+    Grpc {
+        settings: Settings,
+        service: Rc<GrpcService>,
+    },
+}
+
+impl Endpoint {
+    /// The servers of an `otlp` receiver.
+    pub(super) fn of(
+        id: &ComponentId,
+        config: &Config,
+        servers: &OtlpServers,
+        ingest: &Rc<Ingest>,
+    ) -> Result<Vec<Endpoint>, String> {
+        let connections = Rc::new(Cell::new(0));
+        let mut endpoints = Vec::new();
+        if let (Some(grpc), Some((bound, tls))) = (config.protocols.grpc.get(), &servers.grpc) {
+            let keepalive = grpc.keepalive.get();
+            let parameters = keepalive.and_then(|k| k.server_parameters.get());
+            let max_message = match usize::try_from(grpc.max_recv_msg_size_mib) {
+                Ok(mib @ 1..) => mib.saturating_mul(1 << 20),
+                _ => MAX_REQUEST,
+            };
+            let settings = Settings {
+                windows: windows(0, ingest.core()),
+                max_concurrent_streams: match grpc.max_concurrent_streams {
+                    0 => None,
+                    n => Some(n),
+                },
+                max_header_list: 16 << 10,
+                max_message,
+                max_idle: parameters.and_then(|p| p.max_connection_idle.positive()),
+                max_age: parameters.and_then(|p| p.max_connection_age.positive()),
+                max_age_grace: parameters.and_then(|p| p.max_connection_age_grace.positive()),
+                // collector.md §2.1: 0 is grpc-go's default of 2 h, and 20 s for the answer.
+                ping_after: Some(
+                    parameters
+                        .and_then(|p| p.time.positive())
+                        .unwrap_or(Duration::from_secs(7200)),
+                ),
+                ping_timeout: parameters
+                    .and_then(|p| p.timeout.positive())
+                    .unwrap_or(Duration::from_secs(20)),
+            };
+            endpoints.push(Endpoint {
+                bound: bound.clone(),
+                receiver: id.clone(),
+                protocol: Protocol::Grpc {
+                    settings,
+                    service: Rc::new(GrpcService {
+                        ingest: ingest.clone(),
+                        max_message,
+                        include_metadata: grpc.include_metadata,
+                    }),
+                },
+                tls: tls.clone(),
+                connections: connections.clone(),
+            });
+        }
+        Ok(endpoints)
+    }
+
+    /// Begins to listen; on a unix socket only the first core does. Accepting ends with the drain.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn listen(
+        self: &Rc<Self>,
+        place: usize,
+        core: &CoreContext,
+        mesh: &Mesh<Message>,
+    ) -> io::Result<()> {
+        let (listener, distribute) = match &self.bound {
+            Bound::Tcp(address) => (Listener::tcp(*address)?, false),
+            Bound::Unix(_) if core.core != 0 => return Ok(()),
+            Bound::Unix(path) => (Listener::unix(path)?, true),
+        };
+        let (this, core, mesh) = (self.clone(), core.clone(), mesh.clone());
+        runtime::spawn(async move {
+            let watch = core.drain.watch();
+            let mut next = 0usize;
+            loop {
+                let accepted = futures_lite::future::or(
+                    async {
+                        watch.begun().await;
+                        None
+                    },
+                    async { Some(listener.accept().await) },
+                )
+                .await;
+                match accepted {
+                    None => return,
+                    Some(Err(error)) => {
+                        tracing::warn!(error = %error, "Accepting a connection failed");
+                        runtime::sleep(ACCEPT_AGAIN).await;
+                    }
+                    Some(Ok(accepted)) if distribute && mesh.cores() > 1 => {
+                        let target = next % mesh.cores();
+                        next = next.wrapping_add(1);
+                        if target == core.core {
+                            this.serve(accepted, &core);
+                        } else if let Err(Message::Connection(_, accepted)) =
+                            mesh.send(target, Message::Connection(place, accepted))
+                        {
+                            this.serve(accepted, &core);
+                        }
+                    }
+                    Some(Ok(accepted)) => this.serve(accepted, &core),
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Serves a connection, in a task of its own.
+    pub fn serve(self: &Rc<Self>, accepted: Accepted, core: &CoreContext) {
+        let (this, core) = (self.clone(), core.clone());
+        let hold = core.drain.hold();
+        this.connections.set(this.connections.get() + 1);
+        runtime::spawn(async move {
+            if let Err(error) = this.connection(accepted, &core).await {
+                tracing::debug!(receiver = %this.receiver, error = %error, "Connection ended");
+            }
+            this.connections.set(this.connections.get() - 1);
+            drop(hold);
+        });
+    }
+
+    async fn connection(&self, accepted: Accepted, core: &CoreContext) -> io::Result<()> {
+        let peer = accepted.peer;
+        let stream = accepted.into_stream()?;
+        let io = match &self.tls {
+            None => Transport::Plain(stream),
+            Some(tls) => {
+                let acceptor = tokio_rustls::TlsAcceptor::from(tls.config.clone());
+                match runtime::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                    Ok(stream) => Transport::TlsServer(Box::new(stream?)),
+                    Err(runtime::Elapsed) => return Err(io::ErrorKind::TimedOut.into()),
+                }
+            }
+        };
+        match &self.protocol {
+            Protocol::Grpc { settings, service } => {
+                let mut settings = settings.clone();
+                settings.windows = windows(self.connections.get(), core);
+                server::serve(
+                    io,
+                    peer,
+                    &settings,
+                    core.budget.clone(),
+                    &core.drain,
+                    service.clone(),
+                )
+                .await
+                .map_err(io::Error::other)
+            }
+        }
+    }
+}
+
+/// Windows for one more connection on a core: what connections could make the gateway hold
+/// together stays within a quarter of the core's budget.
+pub(crate) fn windows(connections: usize, core: &CoreContext) -> Windows {
+    let share = core.budget.limit() / 4 / (connections + 1);
+    let connection = share.clamp(128 << 10, 16 << 20);
+    let stream = (connection / 2).min(4 << 20);
+    let frame = stream.clamp(16 << 10, 1 << 20);
+    let n = |bytes: usize| u32::try_from(bytes).unwrap_or(1 << 20);
+    Windows {
+        frame: n(frame),
+        stream: n(stream),
+        connection: n(connection),
+    }
+}
