@@ -313,6 +313,9 @@ impl Walk<'_, '_> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(JsonError::new(JsonErrorKind::TooDeep));
         };
+        if len == 2 && std::ptr::eq(message, &schema::KEY_VALUE) && self.attribute(at) {
+            return Ok(());
+        }
         let bottom = self.children.len();
         let mut key_at = at + 1;
         let mut hint = 0;
@@ -362,6 +365,37 @@ impl Walk<'_, '_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Writes an attribute that is as most are: a key, then a value that is one string.
+    /// Says whether it was, else nothing is written.
+    #[inline]
+    fn attribute(&mut self, at: usize) -> bool {
+        let Some(
+            [
+                Node::String("key"),
+                Node::String(key),
+                Node::String("value"),
+                Node::Object { len: 1, count: 2 },
+                Node::String("stringValue"),
+                Node::String(value),
+            ],
+        ) = self.nodes.get(at + 1..at + 7)
+        else {
+            return false;
+        };
+        let end = self.out.len();
+        self.out.bytes(value.as_bytes());
+        self.out.varint(value.len() as u64);
+        self.tag(1, 2);
+        self.out.varint((self.out.len() - end) as u64);
+        self.tag(2, 2);
+        if !key.is_empty() {
+            self.out.bytes(key.as_bytes());
+            self.out.varint(key.len() as u64);
+            self.tag(1, 2);
+        }
+        true
     }
 
     fn field(

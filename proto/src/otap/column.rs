@@ -92,13 +92,11 @@ impl List {
         }
     }
 
-    /// Ends the row; without elements it is null. Says whether it had any.
-    fn close(&mut self) -> bool {
+    /// Ends the row; without elements it is null.
+    fn close(&mut self) {
         let end = self.len() as i32;
-        let any = self.offsets.last() != Some(&end);
+        self.nulls.append(self.offsets.last() != Some(&end));
         self.offsets.push(end);
-        self.nulls.append(any);
-        any
     }
 
     fn finish(mut self) -> Result<ArrayRef, ArrowError> {
@@ -135,24 +133,24 @@ impl List {
 impl Builder {
     pub fn new(kind: Kind) -> Builder {
         match kind {
-            Kind::Time => Builder::Time(PrimitiveBuilder::new()),
-            Kind::Duration => Builder::Duration(PrimitiveBuilder::new()),
-            Kind::Int32 | Kind::Sint32 => Builder::I32(PrimitiveBuilder::new()),
-            Kind::Uint32 | Kind::Fixed32 => Builder::U32(PrimitiveBuilder::new()),
-            Kind::Fixed64 => Builder::U64(PrimitiveBuilder::new()),
-            Kind::Sfixed64 => Builder::I64(PrimitiveBuilder::new()),
-            Kind::Double => Builder::F64(PrimitiveBuilder::new()),
-            Kind::Bool => Builder::Bool(BooleanBuilder::new()),
-            Kind::Text => Builder::Text(StringBuilder::new()),
-            Kind::Words => Builder::Words(StringDictionaryBuilder::new()),
-            Kind::Id(size) => Builder::Id(FixedSizeBinaryBuilder::new(size)),
-            Kind::Doubles => List::builder(Elements::Doubles(PrimitiveBuilder::new())),
+            Kind::Time => Builder::Time(PrimitiveBuilder::with_capacity(0)),
+            Kind::Duration => Builder::Duration(PrimitiveBuilder::with_capacity(0)),
+            Kind::Int32 | Kind::Sint32 => Builder::I32(PrimitiveBuilder::with_capacity(0)),
+            Kind::Uint32 | Kind::Fixed32 => Builder::U32(PrimitiveBuilder::with_capacity(0)),
+            Kind::Fixed64 => Builder::U64(PrimitiveBuilder::with_capacity(0)),
+            Kind::Sfixed64 => Builder::I64(PrimitiveBuilder::with_capacity(0)),
+            Kind::Double => Builder::F64(PrimitiveBuilder::with_capacity(0)),
+            Kind::Bool => Builder::Bool(BooleanBuilder::with_capacity(0)),
+            Kind::Text => Builder::Text(StringBuilder::with_capacity(0, 0)),
+            Kind::Words => Builder::Words(StringDictionaryBuilder::with_capacity(0, 0, 0)),
+            Kind::Id(size) => Builder::Id(FixedSizeBinaryBuilder::with_capacity(0, size)),
+            Kind::Doubles => List::builder(Elements::Doubles(PrimitiveBuilder::with_capacity(0))),
             Kind::Counts | Kind::Varints => {
-                List::builder(Elements::Counts(PrimitiveBuilder::new()))
+                List::builder(Elements::Counts(PrimitiveBuilder::with_capacity(0)))
             }
             Kind::Quantiles => List::builder(Elements::Quantiles(
-                PrimitiveBuilder::new(),
-                PrimitiveBuilder::new(),
+                PrimitiveBuilder::with_capacity(0),
+                PrimitiveBuilder::with_capacity(0),
             )),
         }
     }
@@ -184,11 +182,30 @@ impl Builder {
             (Builder::Bytes(b), _) => b.append_null(),
             (Builder::Id(b), Cell::Bytes(bytes)) => b.append_value(bytes)?,
             (Builder::Id(b), _) => b.append_null(),
-            (Builder::List(list), _) => {
-                list.close();
-            }
+            (Builder::List(list), _) => list.close(),
         }
         Ok(())
+    }
+
+    /// Appends nulls.
+    pub fn nulls(&mut self, n: usize) {
+        match self {
+            Builder::U8(b) => b.append_nulls(n),
+            Builder::U16(b) => b.append_nulls(n),
+            Builder::U32(b) => b.append_nulls(n),
+            Builder::U64(b) => b.append_nulls(n),
+            Builder::I32(b) => b.append_nulls(n),
+            Builder::I64(b) => b.append_nulls(n),
+            Builder::F64(b) => b.append_nulls(n),
+            Builder::Time(b) => b.append_nulls(n),
+            Builder::Duration(b) => b.append_nulls(n),
+            Builder::Bool(b) => b.append_nulls(n),
+            Builder::Text(b) => b.append_nulls(n),
+            Builder::Words(b) => b.append_nulls(n),
+            Builder::Bytes(b) => b.append_nulls(n),
+            Builder::Id(b) => b.append_nulls(n),
+            Builder::List(list) => (0..n).for_each(|_| list.close()),
+        }
     }
 
     /// Goes on as plain text: there are more than 65,536 words.
@@ -196,7 +213,7 @@ impl Builder {
     fn give_up_dictionary(&mut self) -> Result<(), ArrowError> {
         if let Builder::Words(words) = self {
             let dictionary = words.finish();
-            let mut text = StringBuilder::new();
+            let mut text = StringBuilder::with_capacity(0, 0);
             if let Some(dictionary) = dictionary.downcast_dict::<arrow_array::StringArray>() {
                 for word in dictionary {
                     text.append_option(word);
@@ -244,6 +261,37 @@ fn number<T: ArrowPrimitiveType>(
     match cell {
         Cell::Bits(bits) => builder.append_value(value(bits)),
         _ => builder.append_null(),
+    }
+}
+
+/// A column with a value in few rows: its nulls are appended when a value comes.
+pub(super) struct Sparse {
+    builder: Builder,
+    rows: usize,
+}
+
+impl Sparse {
+    pub fn new(builder: Builder) -> Self {
+        Sparse { builder, rows: 0 }
+    }
+
+    /// Sets the value of a row, which comes after all rows that have one.
+    pub fn set(&mut self, row: usize, cell: Cell<'_>) -> Result<(), ArrowError> {
+        if row > self.rows {
+            self.builder.nulls(row - self.rows);
+        }
+        self.rows = row + 1;
+        self.builder.append(cell)
+    }
+
+    /// The column of so many rows.
+    pub fn finish(mut self, rows: usize) -> Builder {
+        self.builder.nulls(rows.saturating_sub(self.rows));
+        self.builder
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
     }
 }
 

@@ -3,12 +3,12 @@
 
 use arrow_array::RecordBatch;
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder, StringDictionaryBuilder,
+    BinaryBuilder, PrimitiveBuilder, StringBuilder, StringDictionaryBuilder,
 };
 use arrow_buffer::NullBufferBuilder;
 use arrow_schema::ArrowError;
 
-use super::column::{Builder, Cell, Columns};
+use super::column::{Builder, Cell, Columns, Sparse};
 use super::model::{self, Column, Entity, Kind, Presence};
 use super::value::{self, Value, types};
 use super::{Losses, OtapError, PayloadType, Tables};
@@ -59,25 +59,22 @@ pub(super) struct Attributes {
 /// The columns of a value of any type.
 pub(super) struct Values {
     pub types: Builder,
-    pub text: Builder,
-    pub ints: Builder,
-    pub doubles: Builder,
-    pub bools: Builder,
-    pub bytes: Builder,
-    pub nested: Builder,
+    /// By type: `str`, `int`, `double`, `bool`, `bytes`, `ser`.
+    pub columns: [Sparse; 6],
+    pub rows: usize,
     /// For the CBOR of nested values.
     pub scratch: Vec<u8>,
 }
 
 pub(super) fn ids(u16: bool) -> Builder {
     match u16 {
-        true => Builder::U16(PrimitiveBuilder::new()),
-        false => Builder::U32(PrimitiveBuilder::new()),
+        true => Builder::U16(PrimitiveBuilder::with_capacity(0)),
+        false => Builder::U32(PrimitiveBuilder::with_capacity(0)),
     }
 }
 
 pub(super) fn words() -> Builder {
-    Builder::Words(StringDictionaryBuilder::new())
+    Builder::Words(StringDictionaryBuilder::with_capacity(0, 0, 0))
 }
 
 pub(super) fn builders(columns: &[Column]) -> Vec<Builder> {
@@ -90,13 +87,17 @@ pub(super) fn builders(columns: &[Column]) -> Vec<Builder> {
 impl Values {
     pub fn new() -> Self {
         Values {
-            types: Builder::U8(PrimitiveBuilder::new()),
-            text: Builder::Text(StringBuilder::new()),
-            ints: Builder::I64(PrimitiveBuilder::new()),
-            doubles: Builder::F64(PrimitiveBuilder::new()),
-            bools: Builder::Bool(BooleanBuilder::new()),
-            bytes: Builder::Bytes(BinaryBuilder::new()),
-            nested: Builder::Bytes(BinaryBuilder::new()),
+            types: Builder::U8(PrimitiveBuilder::with_capacity(0)),
+            columns: [
+                Builder::new(Kind::Text),
+                Builder::new(Kind::Sfixed64),
+                Builder::new(Kind::Double),
+                Builder::new(Kind::Bool),
+                Builder::Bytes(BinaryBuilder::with_capacity(0, 0)),
+                Builder::Bytes(BinaryBuilder::with_capacity(0, 0)),
+            ]
+            .map(Sparse::new),
+            rows: 0,
             scratch: Vec::new(),
         }
     }
@@ -108,50 +109,55 @@ impl Values {
         losses: &mut Losses,
     ) -> Result<(), OtapError> {
         let slice = |start: usize, end: usize| buf.get(start..end).unwrap_or_default();
-        let mut cells = [Cell::Null; 6];
-        let text;
-        let (code, cell, at) = match value {
-            Value::Empty => (types::EMPTY, Cell::Null, 0),
+        let row = self.rows;
+        self.rows += 1;
+        let [texts, ints, doubles, bools, bytes, nested] = &mut self.columns;
+        let code = match value {
+            Value::Empty => types::EMPTY,
             Value::Str(start, end) => {
-                text = value::text(slice(*start, *end), losses);
-                (types::STR, Cell::Text(&text), 0)
+                let text = value::text(slice(*start, *end), losses);
+                texts.set(row, Cell::Text(&text))?;
+                types::STR
             }
-            Value::Int(int) => (types::INT, Cell::Bits(*int as u64), 1),
-            Value::Double(double) => (types::DOUBLE, Cell::Bits(double.to_bits()), 2),
-            Value::Bool(bool) => (types::BOOL, Cell::Bits(u64::from(*bool)), 3),
-            Value::Bytes(start, end) => (types::BYTES, Cell::Bytes(slice(*start, *end)), 4),
+            Value::Int(int) => {
+                ints.set(row, Cell::Bits(*int as u64))?;
+                types::INT
+            }
+            Value::Double(double) => {
+                doubles.set(row, Cell::Bits(double.to_bits()))?;
+                types::DOUBLE
+            }
+            Value::Bool(bool) => {
+                bools.set(row, Cell::Bits(u64::from(*bool)))?;
+                types::BOOL
+            }
+            Value::Bytes(start, end) => {
+                bytes.set(row, Cell::Bytes(slice(*start, *end)))?;
+                types::BYTES
+            }
             Value::Slice(_) | Value::Map(_) => {
                 self.scratch.clear();
                 value::to_cbor(buf, value, losses, &mut self.scratch)?;
-                let code = match value {
+                nested.set(row, Cell::Bytes(&self.scratch))?;
+                match value {
                     Value::Map(_) => types::MAP,
                     _ => types::SLICE,
-                };
-                (code, Cell::Bytes(&self.scratch), 5)
+                }
             }
         };
-        if let Some(slot) = cells.get_mut(at) {
-            *slot = cell;
-        }
-        let [text, int, double, bool, bytes, nested] = cells;
         self.types.append(Cell::Bits(u64::from(code)))?;
-        self.text.append(text)?;
-        self.ints.append(int)?;
-        self.doubles.append(double)?;
-        self.bools.append(bool)?;
-        self.bytes.append(bytes)?;
-        self.nested.append(nested)?;
         Ok(())
     }
 
     pub fn finish(self, columns: &mut Columns) -> Result<(), ArrowError> {
         columns.push("type", self.types, false)?;
-        columns.push("str", self.text, true)?;
-        columns.push("int", self.ints, true)?;
-        columns.push("double", self.doubles, true)?;
-        columns.push("bool", self.bools, true)?;
-        columns.push("bytes", self.bytes, true)?;
-        columns.push("ser", self.nested, true)
+        let names = ["str", "int", "double", "bool", "bytes", "ser"];
+        for (name, column) in names.into_iter().zip(self.columns) {
+            if !column.is_empty() {
+                columns.push(name, column.finish(self.rows), true)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -166,9 +172,9 @@ impl Set {
             // Only logs permit a dictionary here.
             schema_urls: match signal {
                 Signal::Logs => words(),
-                _ => Builder::Text(StringBuilder::new()),
+                _ => Builder::Text(StringBuilder::with_capacity(0, 0)),
             },
-            metric_types: Builder::U8(PrimitiveBuilder::new()),
+            metric_types: Builder::U8(PrimitiveBuilder::with_capacity(0)),
             temporalities: Builder::new(Kind::Int32),
             monotonic: Builder::new(Kind::Bool),
             resources: 0,

@@ -66,42 +66,44 @@ pub(super) fn any(
     losses: &mut Losses,
 ) -> Result<Value, DecodeError> {
     let mut value = Value::Empty;
-    for field in fields(buf, parts) {
-        let field = field?;
-        let expected = match field.number {
-            1 | 5 | 6 | 7 => WireType::Len,
-            2 | 3 | 8 => WireType::Varint,
-            4 => WireType::Fixed64,
-            _ => {
-                losses.unknown_fields += 1;
-                continue;
+    for &(start, end) in parts {
+        for field in Fields::new(buf, start, end) {
+            let field = field?;
+            let expected = match field.number {
+                1 | 5 | 6 | 7 => WireType::Len,
+                2 | 3 | 8 => WireType::Varint,
+                4 => WireType::Fixed64,
+                _ => {
+                    losses.unknown_fields += 1;
+                    continue;
+                }
+            };
+            if field.wire != expected {
+                return Err(wrong_type(&field, "AnyValue"));
             }
-        };
-        if field.wire != expected {
-            return Err(wrong_type(&field, "AnyValue"));
+            let part = (field.start, field.end);
+            value = match (field.number, value) {
+                (1, _) => Value::Str(field.start, field.end),
+                (2, _) => Value::Bool(field.uint(buf) != 0),
+                (3, _) => Value::Int(field.uint(buf) as i64),
+                (4, _) => Value::Double(f64::from_bits(field.uint(buf))),
+                (5, Value::Slice(mut parts)) => {
+                    parts.push(part);
+                    Value::Slice(parts)
+                }
+                (5, _) => Value::Slice(smallvec![part]),
+                (6, Value::Map(mut parts)) => {
+                    parts.push(part);
+                    Value::Map(parts)
+                }
+                (6, _) => Value::Map(smallvec![part]),
+                (7, _) => Value::Bytes(field.start, field.end),
+                _ => {
+                    losses.string_references += 1;
+                    Value::Empty
+                }
+            };
         }
-        let part = (field.start, field.end);
-        value = match (field.number, value) {
-            (1, _) => Value::Str(field.start, field.end),
-            (2, _) => Value::Bool(field.uint(buf) != 0),
-            (3, _) => Value::Int(field.uint(buf) as i64),
-            (4, _) => Value::Double(f64::from_bits(field.uint(buf))),
-            (5, Value::Slice(mut parts)) => {
-                parts.push(part);
-                Value::Slice(parts)
-            }
-            (5, _) => Value::Slice(smallvec![part]),
-            (6, Value::Map(mut parts)) => {
-                parts.push(part);
-                Value::Map(parts)
-            }
-            (6, _) => Value::Map(smallvec![part]),
-            (7, _) => Value::Bytes(field.start, field.end),
-            _ => {
-                losses.string_references += 1;
-                Value::Empty
-            }
-        };
     }
     Ok(value)
 }
@@ -114,16 +116,18 @@ pub(super) fn key_value(
 ) -> Result<((usize, usize), Parts), DecodeError> {
     let mut key = (0, 0);
     let mut value = Parts::new();
-    for field in fields(buf, parts) {
-        let field = field?;
-        match (field.number, field.wire) {
-            (1, WireType::Len) => key = (field.start, field.end),
-            (2, WireType::Len) => value.push((field.start, field.end)),
-            (3, WireType::Varint) => {
-                losses.string_references += usize::from(field.uint(buf) != 0);
+    for &(start, end) in parts {
+        for field in Fields::new(buf, start, end) {
+            let field = field?;
+            match (field.number, field.wire) {
+                (1, WireType::Len) => key = (field.start, field.end),
+                (2, WireType::Len) => value.push((field.start, field.end)),
+                (3, WireType::Varint) => {
+                    losses.string_references += usize::from(field.uint(buf) != 0);
+                }
+                (1..=3, _) => return Err(wrong_type(&field, "KeyValue")),
+                _ => losses.unknown_fields += 1,
             }
-            (1..=3, _) => return Err(wrong_type(&field, "KeyValue")),
-            _ => losses.unknown_fields += 1,
         }
     }
     Ok((key, value))

@@ -9,7 +9,7 @@ use super::table::Set;
 use super::value::{self, Parts, fields, wrong_type};
 use super::{Losses, MAX_REQUEST, OtapError, PayloadType, Tables, too_large};
 use crate::Signal;
-use crate::wire::{Field, WireType};
+use crate::wire::{Field, Fields, WireType};
 
 /// How many rows an id of 16 bits numbers.
 const MAX_ROWS: usize = 1 << 16;
@@ -256,57 +256,59 @@ impl Writer<'_> {
         let mut structs = [Parts::new(), Parts::new()];
         let mut body = Parts::new();
         let mut data: (u32, Parts) = (0, Parts::new());
-        for field in fields(buf, parts) {
-            let field = field?;
-            let part = (field.start, field.end);
-            let number = field.number;
-            if let Some(index) = entity
-                .columns
-                .iter()
-                .position(|column| column.field == number)
-            {
-                let columns = self
-                    .set
-                    .tables
-                    .get_mut(at)
-                    .map(|table| table.columns.as_mut_slice());
-                column(
-                    buf,
-                    &field,
-                    index,
-                    entity,
-                    &mut found,
-                    columns.unwrap_or_default(),
-                    &mut self.losses,
-                )?;
-                continue;
-            }
-            let is_data = entity.payload == PayloadType::UnivariateMetrics
-                && METRIC_DATA.iter().any(|data| data.field == number);
-            let structure = entity.structs.iter().position(|part| part.field == number);
-            let child = entity.children.iter().find(|(field, _)| *field == number);
-            let known = is_data
-                || structure.is_some()
-                || child.is_some()
-                || entity.body == Some(number)
-                || entity.attributes.0 == number;
-            if known && field.wire != WireType::Len {
-                return Err(wrong_type(&field, entity.payload.name()).into());
-            }
-            if entity.attributes.0 == number {
-                self.attribute(entity.attributes.1, id, &field)?;
-            } else if let Some((_, child)) = child {
-                self.row(child, &[part], Some(id))?;
-            } else if let Some(parts) = structure.and_then(|index| structs.get_mut(index)) {
-                parts.push(part);
-            } else if entity.body == Some(number) {
-                body.push(part);
-            } else if !is_data {
-                self.losses.unknown_fields += 1;
-            } else if data.0 == number {
-                data.1.push(part);
-            } else {
-                data = (number, smallvec![part]);
+        for &(start, end) in parts {
+            for field in Fields::new(buf, start, end) {
+                let field = field?;
+                let part = (field.start, field.end);
+                let number = field.number;
+                if let Some(index) = entity
+                    .columns
+                    .iter()
+                    .position(|column| column.field == number)
+                {
+                    let columns = self
+                        .set
+                        .tables
+                        .get_mut(at)
+                        .map(|table| table.columns.as_mut_slice());
+                    column(
+                        buf,
+                        &field,
+                        index,
+                        entity,
+                        &mut found,
+                        columns.unwrap_or_default(),
+                        &mut self.losses,
+                    )?;
+                    continue;
+                }
+                let is_data = entity.payload == PayloadType::UnivariateMetrics
+                    && METRIC_DATA.iter().any(|data| data.field == number);
+                let structure = entity.structs.iter().position(|part| part.field == number);
+                let child = entity.children.iter().find(|(field, _)| *field == number);
+                let known = is_data
+                    || structure.is_some()
+                    || child.is_some()
+                    || entity.body == Some(number)
+                    || entity.attributes.0 == number;
+                if known && field.wire != WireType::Len {
+                    return Err(wrong_type(&field, entity.payload.name()).into());
+                }
+                if entity.attributes.0 == number {
+                    self.attribute(entity.attributes.1, id, &field)?;
+                } else if let Some((_, child)) = child {
+                    self.row(child, &[part], Some(id))?;
+                } else if let Some(parts) = structure.and_then(|index| structs.get_mut(index)) {
+                    parts.push(part);
+                } else if entity.body == Some(number) {
+                    body.push(part);
+                } else if !is_data {
+                    self.losses.unknown_fields += 1;
+                } else if data.0 == number {
+                    data.1.push(part);
+                } else {
+                    data = (number, smallvec![part]);
+                }
             }
         }
         let Some(table) = self.set.tables.get_mut(at) else {
