@@ -21,8 +21,9 @@ use crate::wire::MAX_DEPTH;
 /// some for keys that are skipped.
 const MAX_JSON_DEPTH: usize = 2 * MAX_DEPTH + 64;
 
-/// What a decoder keeps of its buffers between bodies, in bytes each.
-const KEEP: usize = 16 << 20;
+/// Bodies over so many bytes do not leave their buffers behind: these are many times as
+/// large.
+const KEEP: usize = 2 << 20;
 
 /// Marks, among an object's oneof members, that one has been written.
 const ONEOF_SEEN: u32 = 1 << 31;
@@ -146,20 +147,10 @@ impl Decoder {
         };
         self.tape = tape.reset();
         let result = result.map(|()| Bytes::copy_from_slice(self.out.written()));
-        if length > KEEP / 8 {
-            self.shrink();
+        if length > KEEP {
+            *self = Self::new();
         }
         result
-    }
-
-    /// Gives back what a large body needed.
-    fn shrink(&mut self) {
-        self.out.shrink(KEEP);
-        if self.tape.0.capacity() * size_of::<Node<'_>>() > KEEP {
-            self.tape = Tape(Vec::new());
-            self.buffers = Buffers::with_max_depth(0, MAX_JSON_DEPTH);
-            self.children = Vec::new();
-        }
     }
 }
 

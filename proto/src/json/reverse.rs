@@ -20,13 +20,6 @@ impl Reverse {
         self.head = self.buf.len();
     }
 
-    /// Gives memory back that is over `keep` bytes.
-    pub fn shrink(&mut self, keep: usize) {
-        if self.buf.len() > keep {
-            *self = Self::default();
-        }
-    }
-
     pub fn written(&self) -> &[u8] {
         &self.buf[self.head..]
     }
