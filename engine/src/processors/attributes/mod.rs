@@ -9,8 +9,6 @@ pub mod actions;
 pub mod config;
 pub mod matching;
 mod raw;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use std::{future::ready, rc::Rc};
