@@ -36,6 +36,16 @@ pub trait Setting: fmt::Debug + Send + Sync {
     /// The value for `print-config` and for the defaults in the documentation.
     fn print(&self) -> Printed;
 
+    /// What prints as Go's zero value; a key marked `omit` is not printed then.
+    fn zero(&self) -> Printed {
+        let printed = self.print();
+        if printed.is_zero() {
+            printed
+        } else {
+            Printed::Null
+        }
+    }
+
     /// Its type, for the schema and the documentation.
     fn shape(&self) -> Shape;
 
@@ -385,7 +395,14 @@ pub fn print_structure(block: &dyn Structure) -> Printed {
                 (Some(_), Some(inner)) => collect(inner, out),
                 _ => {
                     let value = field.print();
-                    if !(meta.omits_zero() && value.is_zero()) {
+                    // An optional block that is on is printed even where it is empty.
+                    let zero = match value {
+                        Printed::Map(_) => {
+                            value.is_zero() && !matches!(field.shape(), Shape::Optional { .. })
+                        }
+                        _ => value == field.zero(),
+                    };
+                    if !(meta.omits_zero() && zero) {
                         out.push((meta.key().to_owned(), value));
                     }
                 }
@@ -558,6 +575,8 @@ pub(crate) use declare;
 pub struct ChoiceMeta {
     /// The Collector's message for another word; `%q` is the word quoted, `%s` as it is.
     pub message: &'static str,
+    /// The word that Go's zero value stands for, where there is one.
+    pub zero: Option<&'static str>,
     /// Letters of any case do.
     pub any_case: bool,
     /// `print-config` writes the word with a capital.
@@ -599,12 +618,13 @@ impl ChoiceMeta {
                 return None;
             }
         };
+        // An unset variable as the whole value is Go's zero value where the type
+        // is a number there; an empty text where it is a text.
+        if node.is_null() && self.index(text).is_none() {
+            return self.zero.and_then(|zero| self.index(zero));
+        }
         let found = self.index(text);
         if found.is_none() {
-            // An unset variable is no word; the default stays.
-            if text.is_empty() && node.original.is_some() {
-                return None;
-            }
             let phrase = self
                 .message
                 .replace("%q", &quoted(text))
@@ -651,10 +671,10 @@ impl ChoiceMeta {
 }
 
 /// Declares a set of words as an enum. `message` is the Collector's text for a
-/// word that is none of them, with `%q` or `%s` in the word's place; `any_case`
-/// and `title` may follow.
+/// word that is none of them, with `%q` or `%s` in the word's place; `zero` and the
+/// word of Go's zero value, `any_case` and `title` may follow.
 macro_rules! choice {
-    ($(#[doc = $doc:literal])* $vis:vis enum $name:ident, message $message:literal $(, $flag:ident)* {
+    ($(#[doc = $doc:literal])* $vis:vis enum $name:ident, message $message:literal $(zero $zero:literal)? $(, $flag:ident)* {
         $( $(#[doc = $vdoc:literal])* $variant:ident = $first:literal $(| $other:literal)* ; )*
     }) => {
         $(#[doc = $doc])*
@@ -666,6 +686,7 @@ macro_rules! choice {
         impl $name {
             const META: $crate::component::ChoiceMeta = $crate::component::ChoiceMeta {
                 message: $message,
+                zero: [$(Some($zero),)? None][0],
                 any_case: $crate::component::declaration::has_flag(&[$(stringify!($flag)),*], "any_case"),
                 title: $crate::component::declaration::has_flag(&[$(stringify!($flag)),*], "title"),
                 words: &[$( ($first, $name::$variant as usize), $( ($other, $name::$variant as usize), )* )*],
@@ -693,12 +714,16 @@ macro_rules! choice {
                 }
             }
             fn clear(&mut self) {
-                if let Some(value) = Self::from_word("") {
+                if let Some(value) = Self::META.zero.and_then(Self::from_word) {
                     *self = value;
                 }
             }
             fn print(&self) -> $crate::component::Printed {
                 Self::META.print(*self as usize)
+            }
+            fn zero(&self) -> $crate::component::Printed {
+                let zero = Self::META.zero.and_then(Self::from_word);
+                zero.map_or($crate::component::Printed::Text(String::new()), |zero| zero.print())
             }
             fn shape(&self) -> $crate::component::Shape {
                 Self::META.shape()

@@ -483,6 +483,8 @@ impl<T: Setting + Default> Setting for Option<T> {
         *self = None;
     }
     fn print(&self) -> Printed {
+        // The Collector prints `[]` for a list that is not there, which it then does
+        // not load again.
         self.as_ref().map_or(Printed::Null, Setting::print)
     }
     fn shape(&self) -> Shape {

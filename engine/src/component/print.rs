@@ -25,7 +25,7 @@ impl Mode {
 pub fn yaml(value: &Printed, mode: Mode) -> String {
     let mut out = String::new();
     match value {
-        Printed::Map(entries) if !entries.is_empty() => map(entries, 0, mode, &mut out),
+        Printed::Map(entries) if !entries.is_empty() => map(entries, 0, 0, mode, &mut out),
         Printed::List(items) if !items.is_empty() => list(items, 0, mode, &mut out),
         other => {
             out.push_str(&scalar(other, mode));
@@ -35,22 +35,24 @@ pub fn yaml(value: &Printed, mode: Mode) -> String {
     out
 }
 
-fn map(entries: &[(String, Printed)], indent: usize, mode: Mode, out: &mut String) {
+/// Writes a map whose keys stand at `column`; what they hold stands four further
+/// in than `base`, which is where the map's own line begins.
+fn map(entries: &[(String, Printed)], column: usize, base: usize, mode: Mode, out: &mut String) {
     for (i, (key, value)) in entries.iter().enumerate() {
         // The first key of a map in a list stands on the line of the dash.
         if !(i == 0 && out.ends_with("- ")) {
-            out.push_str(&" ".repeat(indent));
+            out.push_str(&" ".repeat(column));
         }
         out.push_str(&text(key));
         out.push(':');
         match value {
             Printed::Map(entries) if !entries.is_empty() => {
                 out.push('\n');
-                map(entries, indent + 4, mode, out);
+                map(entries, base + 4, base + 4, mode, out);
             }
             Printed::List(items) if !items.is_empty() => {
                 out.push('\n');
-                list(items, indent + 4, mode, out);
+                list(items, base + 4, mode, out);
             }
             other => {
                 out.push(' ');
@@ -61,15 +63,17 @@ fn map(entries: &[(String, Printed)], indent: usize, mode: Mode, out: &mut Strin
     }
 }
 
-fn list(items: &[Printed], indent: usize, mode: Mode, out: &mut String) {
+fn list(items: &[Printed], column: usize, mode: Mode, out: &mut String) {
     for (i, item) in items.iter().enumerate() {
         if !(i == 0 && out.ends_with("- ")) {
-            out.push_str(&" ".repeat(indent));
+            out.push_str(&" ".repeat(column));
         }
         out.push_str("- ");
         match item {
-            Printed::Map(entries) if !entries.is_empty() => map(entries, indent + 2, mode, out),
-            Printed::List(items) if !items.is_empty() => list(items, indent + 2, mode, out),
+            Printed::Map(entries) if !entries.is_empty() => {
+                map(entries, column + 2, column, mode, out);
+            }
+            Printed::List(items) if !items.is_empty() => list(items, column + 2, mode, out),
             other => {
                 out.push_str(&scalar(other, mode));
                 out.push('\n');

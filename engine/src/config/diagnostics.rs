@@ -263,7 +263,7 @@ impl<'a> Decoder<'a> {
             .collect();
         if valid.is_empty() {
             hints.push("no keys are valid here".into());
-        } else {
+        } else if hints.len() < unknown.len() {
             hints.push(format!("valid keys: {}", valid.join(", ")));
         }
         let phrase = format!("'{name}' has invalid keys: {}", names.join(", "));

@@ -18,6 +18,8 @@ pub mod service;
 mod settings;
 pub mod source;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod yaml;
 
 pub use diagnostics::{Diagnostic, NoEffect};

@@ -9,11 +9,12 @@ use trunkline_proto::Signal;
 use super::{
     diagnostics::{Diagnostic, nearest},
     node::Node,
-    settings::Settings,
+    settings::{Component, Settings},
 };
 use crate::{
     component::{ComponentId, Kind, PipelineId, Problems, Setting},
     exporters::otlp_http,
+    processors::{attributes, resource},
 };
 
 /// The stage `check`. `embedded`: the embedded default, which may use profiles.
@@ -208,8 +209,7 @@ pub fn build(settings: &Settings) -> Vec<Diagnostic> {
                     continue;
                 };
                 let reason = if component.factory.supports(signal) {
-                    let http = component.config::<otlp_http::config::Config>();
-                    match http.and_then(|config| missing_endpoint(config, signal)) {
+                    match own_reason(component, signal) {
                         Some(reason) => reason,
                         None => continue,
                     }
@@ -239,6 +239,20 @@ pub fn build(settings: &Settings) -> Vec<Diagnostic> {
     }
     connectors(settings, &mut out);
     out
+}
+
+/// Why a component cannot be built for a signal that it handles in general.
+fn own_reason(component: &Component, signal: Signal) -> Option<String> {
+    if let Some(config) = component.config::<otlp_http::config::Config>() {
+        return missing_endpoint(config, signal);
+    }
+    if let Some(config) = component.config::<attributes::config::Config>() {
+        return config.buildable(signal).err();
+    }
+    if let Some(config) = component.config::<resource::config::Config>() {
+        return config.buildable().err();
+    }
+    None
 }
 
 fn missing_endpoint(config: &otlp_http::config::Config, signal: Signal) -> Option<String> {

@@ -155,7 +155,11 @@ fn of_shape(shape: &Shape) -> Json {
         Shape::Bool => or_reference(&["boolean", "null"]),
         Shape::Integer { min, max } => {
             // Bounds beyond 2^53 say nothing to most validators.
-            let within = |value: &i128| i64::try_from(*value).ok().filter(|v| v.abs() < 1 << 53);
+            let within = |value: &i128| {
+                i64::try_from(*value)
+                    .ok()
+                    .filter(|v| v.unsigned_abs() < 1 << 53)
+            };
             let mut number = json!({"type": ["number", "null"]});
             if let (Json::Object(number), Some(min)) = (&mut number, within(min)) {
                 number.insert("minimum".into(), Json::from(min));

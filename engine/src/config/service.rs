@@ -70,7 +70,7 @@ impl Service {
                 Err(phrase) => {
                     let phrase = format!("'{}' {phrase}", cx.relative_path());
                     let hint = "signals: traces, metrics, logs, profiles".to_owned();
-                    cx.error_at(&entry.at, phrase, Some(hint));
+                    cx.at_entry(key, |cx| cx.error_at(&entry.at, phrase, Some(hint)));
                     continue;
                 }
             };

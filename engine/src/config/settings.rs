@@ -95,7 +95,8 @@ pub struct Settings {
     pub warnings: Vec<Diagnostic>,
     /// Keys that were set and change nothing; to be said once at start.
     pub no_effect: Vec<NoEffect>,
-    /// Where the configuration came from; empty for the embedded default.
+    /// Where the configuration came from, without the text of inline sources, which
+    /// may hold secrets; empty for the embedded default.
     pub sources: Vec<String>,
 }
 
@@ -172,7 +173,7 @@ impl Settings {
         };
         let mut settings = decode(&root, &mut found);
         settings.gates = load.gates.clone();
-        settings.sources = load.configs.clone();
+        settings.sources = load.configs.iter().map(|c| shown(c).to_owned()).collect();
         if !found.errors.is_empty() {
             return Err(ConfigErrors {
                 stage: Stage::Decode,
@@ -305,8 +306,7 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
             uris.push((format!("file:{config}"), config.clone()));
             continue;
         }
-        let (scheme, rest) =
-            source::split(config).map_err(|e| (Stage::Flags, Diagnostic::new(e)))?;
+        let (scheme, _) = source::split(config).map_err(|e| (Stage::Flags, Diagnostic::new(e)))?;
         if !SCHEMES.contains(&scheme) {
             let phrase = format!("unsupported scheme on URI {}", quoted(config));
             let hint = format!("schemes: {}", SCHEMES.join(", "));
@@ -316,13 +316,7 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
             };
             return Err((Stage::Flags, error));
         }
-        let shown = match scheme {
-            "file" => rest.to_owned(),
-            // The text itself would only make positions long.
-            "yaml" => "--config yaml:".to_owned(),
-            _ => config.clone(),
-        };
-        uris.push((config.clone(), shown));
+        uris.push((config.clone(), shown(config).to_owned()));
     }
     for set in &load.sets {
         let (key, value) = set.split_once('=').unwrap_or((set, ""));
@@ -364,6 +358,15 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
     }
     let root = expand(root, load.environment, found).map_err(|e| (Stage::Resolve, e))?;
     Ok(merge::unflatten(root))
+}
+
+/// A source as positions and logs name it.
+fn shown(config: &str) -> &str {
+    match config.split_once(':') {
+        Some(("file", path)) => path,
+        Some(("yaml", _)) => "--config yaml:",
+        _ => config,
+    }
 }
 
 fn fill_data_dir(mut node: Node, data_dir: &str) -> Node {

@@ -46,7 +46,7 @@ impl Telemetry {
 
 choice! {
     /// The lowest severity that is logged.
-    pub enum LogLevel, message "unrecognized level: %q", any_case {
+    pub enum LogLevel, message "unrecognized level: %q" zero "info", any_case {
         /// Everything.
         Debug = "debug";
         /// What happens.

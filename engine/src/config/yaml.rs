@@ -51,7 +51,12 @@ pub fn parse(text: &str, source: &Arc<str>) -> Result<Node, YamlError> {
         anchors: HashMap::new(),
         nodes: 0,
     };
-    builder.document()
+    // The scanner counts a line after the last; nobody wrote that one.
+    let last = text.lines().count().max(1) as u32;
+    builder.document().map_err(|error| YamlError {
+        line: error.line.min(last),
+        ..error
+    })
 }
 
 struct Builder<'a> {

@@ -7,7 +7,7 @@ use crate::{
 
 declare! {
     /// Answers every path and method: 200 while the gateway is ready, else 503.
-    pub struct Config as "healthcheckextension.Config", check Config::gate {
+    pub struct Config as "healthcheck.Config", check Config::gate {
         /// The extension proper.
         config: HealthCheck = HealthCheck::default(), squash "config";
     }

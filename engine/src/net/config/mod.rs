@@ -20,7 +20,7 @@ use crate::component::{ExtensionRef, GoDuration, choice, declare};
 
 choice! {
     /// The kind of socket.
-    pub enum Transport, message "unsupported transport type %q" {
+    pub enum Transport, message "unsupported transport type %q" zero "" {
         /// TCP over IPv4 or IPv6.
         Tcp = "tcp";
         /// TCP over IPv4.
@@ -45,7 +45,7 @@ choice! {
         UnixGram = "unixgram";
         /// Packets in the file system.
         UnixPacket = "unixpacket";
-        /// Windows named pipes.
+        /// Named pipes of Windows.
         Npipe = "npipe";
         /// Not set.
         Unset = "";

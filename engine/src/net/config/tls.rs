@@ -3,8 +3,6 @@
 
 use crate::component::{GoDuration, Opaque, Problems, declare};
 
-const NO_TPM: &str = "keys in a TPM are not supported";
-
 declare! {
     /// What server and client TLS have in common.
     pub struct Tls as "configtls.Config", check Tls::rules {
@@ -76,18 +74,6 @@ impl Tls {
         if max < min {
             return problems
                 .push("invalid TLS configuration: min_version cannot be greater than max_version");
-        }
-        if let Some(curve) = self
-            .curve_preferences
-            .iter()
-            .find(|curve| !["X25519", "P256", "P384", "P521"].contains(&curve.as_str()))
-        {
-            problems.push(format!(
-                "invalid curve type: {curve}. Expected values are [P-256, P-384, P-521, X25519]"
-            ));
-        }
-        if self.tpm.enabled {
-            problems.push(format!("tpm::enabled: {NO_TPM}"));
         }
     }
 

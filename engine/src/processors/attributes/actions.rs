@@ -177,7 +177,7 @@ fn compile(i: usize, action: &Action, steps: &mut Vec<Step>) -> Result<(), Strin
         })
     };
     let default = || action.default_value.get().map(raw::encode);
-    match action.action {
+    match action.kind() {
         kind @ (ActionKind::Insert | ActionKind::Update | ActionKind::Upsert) => {
             let when = match kind {
                 ActionKind::Insert => When::Absent,

@@ -1,12 +1,11 @@
 //! Keys and defaults of the processor `attributes`, and the actions that the
 //! processor `resource` shares.
 
+use trunkline_proto::Signal;
+
+use super::matching::Filter;
 use crate::{
     component::{Anything, Problems, choice, declare},
-    config::{
-        diagnostics::Decoder,
-        node::{Mapping, Position},
-    },
     processors::go_regexp,
 };
 
@@ -26,9 +25,17 @@ impl Config {
     fn rules(&self, problems: &mut Problems) {
         if self.actions.is_empty() {
             problems.push("missing required field \"actions\"");
-        } else if let Err(text) = check_actions(&self.actions) {
-            problems.push(text);
         }
+    }
+
+    /// What the Collector checks when it builds the processor for a signal.
+    ///
+    /// # Errors
+    /// Its text for the first broken rule.
+    pub fn buildable(&self, signal: Signal) -> Result<(), String> {
+        check_actions(&self.actions)?;
+        Filter::compile(signal, self.include.as_ref(), self.exclude.as_ref())?;
+        Ok(())
     }
 }
 
@@ -49,7 +56,7 @@ choice! {
         Extract = "extract";
         /// Changes the value's type.
         Convert = "convert";
-        /// Not given.
+        /// None of these; refused when the processor is built.
         Unset = "";
     }
 }
@@ -60,7 +67,7 @@ declare! {
         /// The attribute.
         key: String = String::new();
         /// What to do: `insert`, `update`, `upsert`, `delete`, `hash`, `extract` or `convert`.
-        action: ActionKind = ActionKind::Unset;
+        action: String = String::new();
         /// The new value.
         value: Anything = Anything::default();
         /// The new value is that of this attribute.
@@ -76,6 +83,14 @@ declare! {
     }
 }
 
+impl Action {
+    /// What it does. A word that is no action is [`ActionKind::Unset`], which
+    /// [`check_actions`] refuses: the Collector looks at it only when it builds the processor.
+    pub fn kind(&self) -> ActionKind {
+        ActionKind::from_word(&self.action).unwrap_or(ActionKind::Unset)
+    }
+}
+
 /// The Collector's rules on actions (`attraction.NewAttrProc`), which it applies
 /// when it builds the processor.
 ///
@@ -84,8 +99,8 @@ declare! {
 pub fn check_actions(actions: &[Action]) -> Result<(), String> {
     use ActionKind::{Convert, Delete, Extract, Hash, Insert, Unset, Update, Upsert};
     for (i, action) in actions.iter().enumerate() {
-        let kind = action.action;
-        let word = kind.word();
+        let kind = action.kind();
+        let word = action.action.to_lowercase();
         if action.key.is_empty() {
             if !matches!(kind, Delete | Hash) {
                 return Err(format!(
@@ -193,7 +208,7 @@ pub fn check_actions(actions: &[Action]) -> Result<(), String> {
                     }
                 }
             }
-            Unset => return fail(" due to unsupported action \"\"".into()),
+            Unset => return fail(format!(" due to unsupported action \"{word}\"")),
         }
     }
     Ok(())
@@ -206,16 +221,14 @@ choice! {
         Strict = "strict";
         /// By regular expression.
         Regexp = "regexp";
-        /// Not given.
-        Unset = "";
     }
 }
 
 declare! {
     /// Which items: every list that is given must match.
-    pub struct Matching as "filterconfig.MatchProperties", decoded Matching::decoded {
+    pub struct Matching as "filterconfig.MatchProperties" {
         /// How texts are compared: `strict` or `regexp`.
-        match_type: MatchType = MatchType::Unset;
+        match_type: String = String::new();
         /// Settings of regular expressions.
         regexp: Option<RegexpSettings> = None;
         /// Values of `service.name`; spans only.
@@ -242,11 +255,17 @@ declare! {
 }
 
 impl Matching {
-    fn decoded(&mut self, _: &Mapping, at: &Position, cx: &mut Decoder<'_>) {
-        if self.match_type == MatchType::Unset {
-            let phrase = "unrecognized match_type: '', valid types are: [regexp strict]";
-            cx.error_at(at, phrase, None);
-        }
+    /// How texts are compared.
+    ///
+    /// # Errors
+    /// The Collector's text for another word, which it gives when it builds the processor.
+    pub fn kind(&self) -> Result<MatchType, String> {
+        MatchType::from_word(&self.match_type).ok_or_else(|| {
+            format!(
+                "unrecognized match_type: '{}', valid types are: [regexp strict]",
+                self.match_type
+            )
+        })
     }
 }
 

@@ -232,7 +232,7 @@ struct Matcher {
 impl Matcher {
     fn compile(signal: Signal, matching: &Matching) -> Result<Option<Matcher>, String> {
         validate(signal, matching)?;
-        let kind = matching.match_type;
+        let kind = matching.kind()?;
         let mut libraries = Vec::new();
         let mut lists = (Vec::new(), Vec::new());
         // For metrics the Collector checks `resources` but looks at names only.
@@ -462,7 +462,7 @@ fn validate(signal: Signal, matching: &Matching) -> Result<(), String> {
                 );
             }
             let known = |kind: &String| (1..=5).any(|number| span_kind(number) == kind);
-            if matching.match_type == MatchType::Strict && !matching.span_kinds.iter().all(known) {
+            if matching.kind() == Ok(MatchType::Strict) && !matching.span_kinds.iter().all(known) {
                 // The Collector's list begins with as many empty names as there are kinds.
                 return fail(
                     "span_kinds string must match one of the standard span kinds when match_type=strict: [     SPAN_KIND_CLIENT SPAN_KIND_CONSUMER SPAN_KIND_INTERNAL SPAN_KIND_PRODUCER SPAN_KIND_SERVER]",

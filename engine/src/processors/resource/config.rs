@@ -17,8 +17,14 @@ impl Config {
     fn rules(&self, problems: &mut Problems) {
         if self.attributes.is_empty() {
             problems.push("missing required field \"attributes\"");
-        } else if let Err(text) = check_actions(&self.attributes) {
-            problems.push(text);
         }
+    }
+
+    /// What the Collector checks when it builds the processor.
+    ///
+    /// # Errors
+    /// Its text for the first broken rule.
+    pub fn buildable(&self) -> Result<(), String> {
+        check_actions(&self.attributes)
     }
 }

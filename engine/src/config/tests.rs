@@ -1,0 +1,1105 @@
+//! Whole configurations through [`Settings::load`]: what loads, what each mistake
+//! is called and where it is said to be, how sources merge. The texts are those
+//! observed on the Collector 0.164.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{collections::BTreeSet, io::Write as _, path::PathBuf};
+
+use super::{ConfigErrors, Gates, Load, Settings, Stage, reference::keys, schema::schema};
+use crate::{
+    component::{GoDuration, Kind, print},
+    connectors, exporters, extensions,
+    net::config::{Compression, Transport},
+    processors, receivers,
+};
+
+fn env(name: &str) -> Option<String> {
+    Some(
+        match name {
+            "PORT" => "4317",
+            "OCT" => "0777",
+            "LEVEL" => "detailed",
+            "LIST" => "[otlp]",
+            "EMPTY" => "",
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
+fn options(configs: &[&str]) -> Load {
+    Load {
+        configs: configs.iter().map(|c| format!("yaml:{c}")).collect(),
+        environment: env,
+        ..Load::default()
+    }
+}
+
+fn load(text: &str) -> Result<Settings, ConfigErrors> {
+    Settings::load(&options(&[text]))
+}
+
+/// A valid configuration with one section's text replaced.
+fn with(section: &str, text: &str) -> String {
+    let mut out = String::new();
+    for (name, default) in [
+        ("receivers", "{otlp: {protocols: {grpc: , http: }}}"),
+        ("processors", "{}"),
+        ("exporters", "{debug: , nop: }"),
+        ("extensions", "{}"),
+        (
+            "service",
+            "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}",
+        ),
+    ] {
+        let text = if name == section { text } else { default };
+        out.push_str(&format!("{name}: {text}\n"));
+    }
+    out
+}
+
+#[test]
+fn the_embedded_default_is_valid_and_writes_to_the_data_directory() {
+    let load = Load {
+        data_dir: PathBuf::from("/var/lib/trunk$line"),
+        environment: env,
+        ..Load::default()
+    };
+    let settings = Settings::load(&load).unwrap();
+    assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
+    assert!(settings.no_effect.is_empty(), "{:?}", settings.no_effect);
+    assert_eq!(settings.service.pipelines.len(), 4);
+    for exporter in settings.exporters.values() {
+        let file = exporter
+            .config::<exporters::file::config::Config>()
+            .unwrap();
+        assert!(
+            file.path.starts_with("/var/lib/trunk$line/"),
+            "{}",
+            file.path
+        );
+        assert!(exporter.used);
+    }
+    let endpoints: Vec<_> = settings.service.telemetry.metrics.endpoints().collect();
+    assert_eq!(endpoints.len(), 1);
+    assert_eq!(endpoints[0].port, Some(8888));
+}
+
+#[test]
+fn typed_settings_carry_what_was_written_and_the_defaults() {
+    let settings = load(
+        r#"
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: "0.0.0.0:${env:PORT}", max_recv_msg_size_mib: 16, transport: tcp4}
+  otlp/off:
+    protocols:
+      grpc: {enabled: false}
+      http: {keepalive: {enabled: false}, cors: {allowed_origins: ["http://*"], max_age: 5}, traces_url_path: t}
+processors:
+  batch: {timeout: 1500, send_batch_size: 100}
+  memory_limiter: {check_interval: 1s, limit_mib: 100}
+exporters:
+  otlp: {endpoint: "a:1", compression: none, headers: {b: x, a: y}, tls: {insecure: true}, sending_queue: {sizer: items, batch: {min_size: 10}}, keepalive: }
+  otlphttp/x: {endpoint: "http://a:1", headers: [{name: h, value: v}], idle_conn_timeout: 5s}
+  file: {path: a, rotation: , flush_interval: 0s}
+extensions: {pprof: , zpages: {zz: 1}, health_check: {path: /h}}
+connectors: {forward: }
+service:
+  extensions: [zpages, pprof]
+  pipelines:
+    traces: {receivers: [otlp], processors: [batch], exporters: [otlp, forward]}
+    traces/2: {receivers: forward, exporters: "otlphttp/x,file"}
+"#,
+    )
+    .unwrap();
+    let otlp = settings.receivers[&"otlp".parse().unwrap()].clone();
+    let otlp = otlp.config::<receivers::otlp::config::Config>().unwrap();
+    let grpc = otlp.protocols.grpc.get().unwrap();
+    assert_eq!(grpc.address.endpoint, "0.0.0.0:4317");
+    assert_eq!(grpc.address.transport, Transport::Tcp4);
+    assert_eq!(grpc.max_recv_msg_size_mib, 16);
+    assert!(otlp.protocols.http.get().is_none());
+    let off = settings.receivers[&"otlp/off".parse().unwrap()].clone();
+    let off = off.config::<receivers::otlp::config::Config>().unwrap();
+    assert!(off.protocols.grpc.get().is_none());
+    let http = off.protocols.http.get().unwrap();
+    assert!(http.server.keepalive.get().is_none());
+    assert_eq!(http.traces_url_path.as_str(), "/t");
+    assert_eq!(http.server.address.endpoint, "localhost:4318");
+    assert_eq!(http.server.read_header_timeout, GoDuration::ZERO);
+
+    let batch = settings.processors[&"batch".parse().unwrap()].clone();
+    let batch = batch.config::<processors::batch::config::Config>().unwrap();
+    assert_eq!(batch.timeout, GoDuration::nanos(1500));
+    assert_eq!(batch.metadata_cardinality_limit, 1000);
+
+    let grpc = settings.exporters[&"otlp".parse().unwrap()].clone();
+    assert_eq!(grpc.factory.type_name, "otlp_grpc");
+    let grpc = grpc
+        .config::<exporters::otlp_grpc::config::Config>()
+        .unwrap();
+    assert_eq!(grpc.client.compression, Compression::None);
+    assert!(grpc.client.tls.insecure);
+    assert!(!grpc.client.keepalive.is_on());
+    assert_eq!(
+        grpc.client.headers.iter().collect::<Vec<_>>(),
+        [("a", "y"), ("b", "x")]
+    );
+    let queue = grpc.sending_queue.get().unwrap();
+    assert_eq!(queue.batch.get().unwrap().sizer, queue.sizer);
+    assert_eq!(grpc.timeout.timeout, GoDuration::secs(5));
+
+    let http = settings.exporters[&"otlphttp/x".parse().unwrap()].clone();
+    let http = http
+        .config::<exporters::otlp_http::config::Config>()
+        .unwrap();
+    assert_eq!(http.client.compression, Compression::Gzip);
+    assert_eq!(http.client.timeout, GoDuration::secs(30));
+    let keepalive = http.client.keepalive.get().unwrap();
+    assert_eq!(keepalive.idle_conn_timeout, GoDuration::secs(5));
+    assert_eq!(keepalive.max_idle_conns, 100);
+
+    let file = settings.exporters[&"file".parse().unwrap()].clone();
+    let file = file.config::<exporters::file::config::Config>().unwrap();
+    assert_eq!(file.rotation.get().unwrap().max_backups, 100);
+    assert_eq!(file.flush_interval, GoDuration::secs(1));
+
+    let health = settings.extensions[&"health_check".parse().unwrap()].clone();
+    assert!(!health.used);
+    let health = health
+        .config::<extensions::health_check::config::Config>()
+        .unwrap();
+    assert_eq!(health.config.path, "/h");
+    assert_eq!(health.config.server.write_timeout, GoDuration::secs(30));
+    assert!(
+        settings.connectors[&"forward".parse().unwrap()]
+            .config::<connectors::forward::config::Config>()
+            .is_some()
+    );
+    let second = &settings.service.pipelines[&"traces/2".parse().unwrap()];
+    assert_eq!(format!("{:?}", second.exporters), "[otlphttp/x, file]");
+
+    let warnings: Vec<&str> = settings
+        .warnings
+        .iter()
+        .map(|w| w.phrase.as_str())
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "'idle_conn_timeout' is deprecated; use 'keepalive::idle_conn_timeout' instead",
+            "'zpagesextension.Config' has invalid keys: zz",
+            "\"otlp\" alias is deprecated; use \"otlp_grpc\" instead",
+            "\"otlphttp\" alias is deprecated; use \"otlp_http\" instead",
+        ]
+    );
+    let silent: Vec<&str> = settings.no_effect.iter().map(|n| n.key.as_str()).collect();
+    assert_eq!(silent, ["exporters::otlp::sending_queue"]);
+}
+
+/// Section, its text, and every line that the error must contain.
+type Case = (&'static str, &'static str, &'static [&'static str]);
+
+const DECODE: &[Case] = &[
+    (
+        "exporters",
+        "{debug: {verbosty: x}}",
+        &[
+            "'exporters' error reading configuration for \"debug\": decoding failed due to the following error(s):",
+            "'debugexporter.Config' has invalid keys: verbosty",
+            "    at --config yaml::3:21, key exporters::debug::verbosty; did you mean \"verbosity\"?",
+        ],
+    ),
+    (
+        "service",
+        "{bogus: 1}",
+        &["'service' has invalid keys: bogus"],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {foo: 1}}}",
+        &["'service.pipelines[traces]' has invalid keys: foo"],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {grpc: {foo: 1}}}}",
+        &[
+            "'protocols.grpc' decoding failed due to the following error(s):",
+            "'configgrpc.ServerConfig' has invalid keys: foo",
+        ],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {xx: }}}",
+        &["'protocols' has invalid keys: xx"],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {endpoint: 'a:1', sending_queue: {foo: 1}}}",
+        &["'queuebatch.Config' has invalid keys: foo"],
+    ),
+    (
+        "service",
+        "{telemetry: {logs: {x: 1}}}",
+        &[
+            "'service.telemetry.logs' decoding failed due to the following error(s):",
+            "'migration.LogsConfigV030' has invalid keys: x",
+        ],
+    ),
+    (
+        "service",
+        "{telemetry: {metrics: {address: x}}}",
+        &[
+            "'service.telemetry.metrics' decoding failed due to the following error(s):",
+            "'migration.MetricsConfigV030' has invalid keys: address",
+        ],
+    ),
+    (
+        "exporters",
+        "{dbug: }",
+        &[
+            "'exporters' unknown type: \"dbug\" for id: \"dbug\" (valid values: [debug file nop otlp_grpc otlp_http otlp otlphttp])",
+            "did you mean \"debug\"?",
+        ],
+    ),
+    (
+        "exporters",
+        "{kafka/x: }",
+        &[
+            "'exporters' unknown type: \"kafka\" for id: \"kafka/x\"",
+            "the Collector has the exporter \"kafka\", Trunkline does not have it yet",
+        ],
+    ),
+    (
+        "processors",
+        "{otlp: }",
+        &["\"otlp\" is a receiver; it belongs under receivers"],
+    ),
+    (
+        "exporters",
+        "{debug/: }",
+        &["'exporters' '' in \"debug/\" id: the part after / should not be empty"],
+    ),
+    (
+        "exporters",
+        "{'bad id': }",
+        &["'exporters' '' in \"bad id\" id: invalid character(s) in type \"bad id\""],
+    ),
+    (
+        "service",
+        "{pipelines: {spans: }}",
+        &["'service.pipelines' in \"spans\" id: unknown pipeline signal: \"spans\""],
+    ),
+    (
+        "service",
+        "{extensions: [a, 'b c']}",
+        &["'service.extensions[1]' in \"b c\" id: invalid character(s) in type \"b c\""],
+    ),
+    (
+        "processors",
+        "{batch: {timeout: 5 s}}",
+        &["'timeout' time: unknown unit"],
+    ),
+    (
+        "processors",
+        "{batch: {timeout: '5'}}",
+        &["'timeout' time: missing unit in duration"],
+    ),
+    (
+        "processors",
+        "{batch: {timeout: true}}",
+        &["'timeout' expected type 'time.Duration', got unconvertible type 'bool'"],
+    ),
+    (
+        "processors",
+        "{batch: {send_batch_size: -1}}",
+        &["'send_batch_size' cannot parse value as 'uint32': -1 overflows uint"],
+    ),
+    (
+        "processors",
+        "{batch: {a: 1, b: 2}}",
+        &["'batchprocessor.Config' has invalid keys: a, b"],
+    ),
+    (
+        "exporters",
+        "{debug: {sampling_initial: x}}",
+        &["'sampling_initial' expected type 'int', got unconvertible type 'string'"],
+    ),
+    (
+        "exporters",
+        "{debug: {verbosity: loud}}",
+        &["'verbosity' unknown metrics level \"loud\""],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {sending_queue: {sizer: foo}}}",
+        &["'sizer' invalid sizer: \"foo\""],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {compression: bogus}}",
+        &["'compression' unsupported compression type \"bogus\""],
+    ),
+    (
+        "exporters",
+        "{otlp_http: {encoding: xml}}",
+        &["'encoding' invalid encoding type: xml"],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {grpc: {transport: foo}}}}",
+        &["'transport' unsupported transport type \"foo\""],
+    ),
+    (
+        "service",
+        "{telemetry: {logs: {level: loud}}}",
+        &["'level' unrecognized level: \"loud\""],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {sending_queue: true}}",
+        &["'sending_queue' '' expected a map or struct, got \"bool\""],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {sending_queue: {enabled: maybe}}}",
+        &["unexpected type string for 'enabled': got 'maybe' value expected 'true' or 'false'"],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {retry_on_failure: 5}}",
+        &["'retry_on_failure' expected a map or struct, got \"int\""],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {headers: {b: 5}}}",
+        &["'[b]' expected type 'configopaque.String', got unconvertible type 'int'"],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {headers: 5}}",
+        &["'headers' source data must be an array or slice, got int"],
+    ),
+    (
+        "exporters",
+        "{otlp_grpc: {endpoint: 5}}",
+        &[
+            "'endpoint' expected type 'string', got unconvertible type 'int'",
+            "put the value in quotes",
+        ],
+    ),
+    (
+        "receivers",
+        "[a]",
+        &["'receivers' expected a map or struct, got \"slice\""],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: [a]}}",
+        &["'service.pipelines[traces]' expected a map or struct, got \"slice\""],
+    ),
+    (
+        "service",
+        "{pipelines: {logs: {receivers: {a: b}}}}",
+        &["'service.pipelines[logs].receivers' source data must be an array or slice, got map"],
+    ),
+    (
+        "exporters",
+        "{otlp_http: {endpoint: 'http://a', keepalive: {idle_conn_timeout: 1s}, max_idle_conns: 5}}",
+        &[
+            "'' confighttp.ClientConfig: cannot use deprecated keepalive fields (idle_conn_timeout, max_idle_conns, max_idle_conns_per_host, disable_keep_alives) alongside the 'keepalive' section; migrate to the 'keepalive' section",
+        ],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {http: {keepalive: {idle_timeout: 1s}, idle_timeout: 5s}}}}",
+        &[
+            "'' confighttp.ServerConfig: cannot use deprecated keepalive fields (idle_timeout, keep_alives_enabled) alongside the 'keepalive' section; migrate to the 'keepalive' section",
+        ],
+    ),
+    (
+        "extensions",
+        "{health_check: {z: 1}}",
+        &["'healthcheck.Config' has invalid keys: z"],
+    ),
+];
+
+const CHECK: &[Case] = &[
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp], exporters: [otlp_grpc]}}}",
+        &[
+            "service::pipelines::traces: references exporter \"otlp_grpc\" which is not configured",
+            "configured: debug, nop",
+        ],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [oltp], exporters: [debug]}}}",
+        &[
+            "service::pipelines::traces: references receiver \"oltp\" which is not configured",
+            "did you mean \"otlp\"?",
+        ],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp], processors: [batch], exporters: [debug]}}}",
+        &[
+            "service::pipelines::traces: references processor \"batch\" which is not configured",
+            "none is configured",
+        ],
+    ),
+    (
+        "service",
+        "{extensions: [x], pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}",
+        &["service::extensions: references extension \"x\" which is not configured"],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: }}",
+        &["service::pipelines::traces: must have at least one receiver"],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp]}}}",
+        &["service::pipelines::traces: must have at least one exporter"],
+    ),
+    (
+        "service",
+        "{pipelines: {}}",
+        &["service::pipelines: service must have at least one pipeline"],
+    ),
+    (
+        "service",
+        "{pipelines: {profiles: {receivers: [otlp], exporters: [debug]}}}",
+        &[
+            "service::pipelines: pipeline \"profiles\": profiling signal support is at alpha level, gated under the \"service.profilesSupport\" feature gate",
+        ],
+    ),
+    (
+        "receivers",
+        "{}",
+        &["no receiver configuration specified in config"],
+    ),
+    (
+        "exporters",
+        "{}",
+        &["no exporter configuration specified in config"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', timeout: -5s}}",
+        &["exporters::otlp_grpc::timeoutconfig: timeout value must be greater than or equal to 0"],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {grpc: {read_buffer_size: -1}}}}",
+        &[
+            "receivers::otlp::protocols::grpc: read_buffer_size value must be greater than or equal to 0",
+        ],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {}}}",
+        &["receivers::otlp: must specify at least one protocol when using the OTLP receiver"],
+    ),
+    (
+        "receivers",
+        "{otlp: {protocols: {grpc: {tls: {}}}}}",
+        &[
+            "receivers::otlp::protocols::grpc::tls: TLS configuration must include both certificate and key for server connections",
+        ],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: }",
+        &["exporters::otlp_grpc: requires a non-empty \"endpoint\""],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: x}}",
+        &["exporters::otlp_grpc::clientconfig: address x: missing port in address"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'x:y'}}",
+        &["exporters::otlp_grpc::clientconfig: invalid port \"y\""],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'x:1', balancer_name: foo}}",
+        &["exporters::otlp_grpc::clientconfig: invalid balancer_name: foo"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_http: }",
+        &["exporters::otlp_http: at least one endpoint must be specified"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_http: {endpoint: 'http://a', compression: gzip, compression_params: {level: 20}}}",
+        &[
+            "exporters::otlp_http::clientconfig: unsupported parameters {Level:20} for compression type \"gzip\"",
+        ],
+    ),
+    (
+        "exporters",
+        "{debug: , file: }",
+        &["exporters::file: path must be non-empty"],
+    ),
+    (
+        "exporters",
+        "{debug: , file: {path: a, append: true, rotation: }}",
+        &["exporters::file: append and rotation enabled at the same time is not supported"],
+    ),
+    (
+        "exporters",
+        "{debug: , file: {path: a, group_by: {enabled: true}}}",
+        &["exporters::file: path must contain exactly one * when group_by is enabled"],
+    ),
+    (
+        "exporters",
+        "{debug: , file: {path: a, directory_permissions: '0700'}}",
+        &["exporters::file: directory_permissions requires create_directory to be true"],
+    ),
+    (
+        "exporters",
+        "{debug: , file: {path: a, format: x}}",
+        &["exporters::file: format type is not supported"],
+    ),
+    (
+        "exporters",
+        "{debug: {output_paths: [a]}}",
+        &["exporters::debug: output_paths is not supported when use_internal_logger is true"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {queue_size: 0}}}",
+        &["exporters::otlp_grpc::sending_queue: `queue_size` must be positive"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {num_consumers: 0}}}",
+        &["`num_consumers` must be positive"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {sizer: items, batch: {}}}}",
+        &["`min_size` must be less than or equal to `queue_size`"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {batch: {min_size: 10, max_size: 5}}}}",
+        &["batch: `max_size` (5) must be greater or equal to `min_size` (10)"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {batch: {flush_timeout: 0}}}}",
+        &["`flush_timeout` must be positive, found 0"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {batch: {sizer: requests}}}}",
+        &["`batch` supports only `items` or `bytes` sizer, found \"requests\""],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {batch: {partition: {idle_timeout: 0}}}}}",
+        &["partition: `idle_timeout` must be positive, found 0s"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', sending_queue: {storage: x, wait_for_result: true}}}",
+        &["`wait_for_result` is not supported with a persistent queue configured with `storage`"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', retry_on_failure: {max_elapsed_time: 10s}}}",
+        &[
+            "exporters::otlp_grpc::retry_on_failure: 'max_elapsed_time' must not be less than 'max_interval'",
+        ],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', retry_on_failure: {multiplier: -1}}}",
+        &["multiplier value must be greater than or equal to 0"],
+    ),
+    (
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', retry_on_failure: {randomization_factor: 2}}}",
+        &["randomization_factor value must be less than or equal to 1"],
+    ),
+    (
+        "processors",
+        "{batch: {send_batch_max_size: 5}}",
+        &["processors::batch: send_batch_max_size must be greater or equal to send_batch_size"],
+    ),
+    (
+        "processors",
+        "{memory_limiter: }",
+        &["processors::memory_limiter: 'check_interval' must be greater than zero"],
+    ),
+    (
+        "processors",
+        "{memory_limiter: {check_interval: 1s}}",
+        &[
+            "processors::memory_limiter: 'limit_mib' or 'limit_percentage' must be greater than zero",
+        ],
+    ),
+    (
+        "processors",
+        "{attributes: }",
+        &["processors::attributes: missing required field \"actions\""],
+    ),
+    (
+        "processors",
+        "{resource: }",
+        &["processors::resource: missing required field \"attributes\""],
+    ),
+    (
+        "extensions",
+        "{health_check: {path: x}}",
+        &["extensions::health_check::config: path must start with /"],
+    ),
+    (
+        "extensions",
+        "{health_check: {use_v2: true}}",
+        &["extensions::health_check::config: must specify at least one protocol"],
+    ),
+    (
+        "extensions",
+        "{zpages: {endpoint: ''}}",
+        &["extensions::zpages: \"endpoint\" is required when using the \"zpages\" extension"],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}, telemetry: {metrics: {readers: []}}}",
+        &[
+            "service::telemetry: collector telemetry metrics reader should exist when metric level is not none",
+        ],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}, telemetry: {metrics: {views: []}}}",
+        &[
+            "service::telemetry::metrics::views can only be set when service::telemetry::metrics::level is detailed",
+        ],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}, telemetry: {logs: {encoding: xml}}}",
+        &["failed to create logger: no encoder registered for name \"xml\""],
+    ),
+    (
+        "service",
+        "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}, telemetry: {resource: {attributes_list: x}}}",
+        &["resource::attributes_list is not currently supported, please use resource::attributes"],
+    ),
+];
+
+#[test]
+fn mistakes_in_keys_and_types_have_the_collectors_text_and_a_place() {
+    for (section, text, lines) in DECODE {
+        let errors = load(&with(section, text)).expect_err(text);
+        assert_eq!(errors.stage, Stage::Decode, "{text}: {errors}");
+        let shown = errors.text(true);
+        assert!(shown.starts_with("failed to get config: cannot unmarshal the configuration: decoding failed due to the following error(s):\n\n"));
+        for line in *lines {
+            assert!(shown.contains(line), "{text}: {line:?} is not in:\n{shown}");
+        }
+        for error in &errors.errors {
+            let at = error
+                .at
+                .as_ref()
+                .unwrap_or_else(|| panic!("{text}: no place"));
+            assert!(at.line > 0 && at.column > 0, "{text}: {at}");
+        }
+    }
+}
+
+#[test]
+fn broken_rules_have_the_collectors_text_and_a_place() {
+    for (section, text, lines) in CHECK {
+        let errors = load(&with(section, text)).expect_err(text);
+        assert_eq!(errors.stage, Stage::Check, "{text}: {errors}");
+        let shown = errors.text(true);
+        assert!(shown.starts_with("invalid configuration: "), "{shown}");
+        assert!(!errors.text(false).starts_with("invalid"), "{shown}");
+        for line in *lines {
+            assert!(shown.contains(line), "{text}: {line:?} is not in:\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_processor_cannot_be_given_twice() {
+    let text = "receivers: {otlp: {protocols: {grpc: }}}\nprocessors: {batch: }\nexporters: {debug: }\nservice: {pipelines: {traces: {receivers: [otlp, otlp], processors: [batch, batch], exporters: [debug]}}}";
+    let errors = load(text).unwrap_err();
+    assert_eq!(
+        errors.errors[0].phrase,
+        "service::pipelines::traces: references processor \"batch\" multiple times"
+    );
+}
+
+#[test]
+fn an_empty_configuration_says_so() {
+    for text in ["", "receivers:", "{}"] {
+        let shown = load(text).unwrap_err().text(false);
+        assert_eq!(
+            shown,
+            "empty configuration file\nservice::pipelines: service must have at least one pipeline",
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let text = "receivers: {a: , b: }\nexporters: {debug: {x: 1, verbosity: y}, otlp_grpc: {timeout: z}}\ntop: 1";
+    assert_eq!(load(text).unwrap_err().errors.len(), 6);
+}
+
+#[test]
+fn what_cannot_be_built_is_said_before_start() {
+    let cases: [(&str, &str); 9] = [
+        (
+            "exporters: {otlp_http: {traces_endpoint: 'http://a'}}\nservice: {pipelines: {logs: {receivers: [otlp], exporters: [otlp_http]}}}",
+            "failed to build pipelines: failed to create \"otlp_http\" exporter for data type \"logs\": either endpoint or logs_endpoint must be specified",
+        ),
+        (
+            "processors: {attributes: {actions: [{key: a, action: foo}]}}\nexporters: {debug: }\nservice: {pipelines: {logs: {receivers: [otlp], processors: [attributes], exporters: [debug]}}}",
+            "failed to build pipelines: failed to create \"attributes\" processor, in pipeline \"logs\": error with key \"a\" (0-th action): error creating AttrProc due to unsupported action \"foo\"",
+        ),
+        (
+            "processors: {resource: {attributes: [{action: upsert, value: 1}]}}\nexporters: {debug: }\nservice: {pipelines: {logs: {receivers: [otlp], processors: [resource], exporters: [debug]}}}",
+            "error creating AttrProc due to missing required field \"key\" at the 0-th action",
+        ),
+        (
+            "processors: {resource: {attributes: [{key: a, action: extract, pattern: '(?P<x>a)(b)'}]}}\nexporters: {debug: }\nservice: {pipelines: {logs: {receivers: [otlp], processors: [resource], exporters: [debug]}}}",
+            "Field \"pattern\" contains at least one unnamed matcher group",
+        ),
+        (
+            "processors: {attributes: {include: {match_type: strict, log_bodies: [a]}, actions: [{key: a, action: delete}]}}\nexporters: {debug: }\nservice: {pipelines: {traces: {receivers: [otlp], processors: [attributes], exporters: [debug]}}}",
+            "log_bodies should not be specified for trace spans",
+        ),
+        (
+            "connectors: {forward: }\nexporters: {debug: }\nservice: {pipelines: {traces: {receivers: [otlp], exporters: [forward]}}}",
+            "connector \"forward\" used as exporter in [traces] pipeline but not used in any supported receiver pipeline",
+        ),
+        (
+            "connectors: {forward: }\nexporters: {debug: }\nservice: {pipelines: {traces: {receivers: [otlp], exporters: [forward]}, logs: {receivers: [forward], exporters: [debug]}}}",
+            "connector \"forward\" used as receiver in [logs] pipeline but not used in any supported exporter pipeline",
+        ),
+        (
+            "connectors: {forward: }\nexporters: {debug: }\nservice: {pipelines: {traces: {receivers: [otlp, forward], exporters: [forward]}}}",
+            "cycle detected: connector \"forward\" (traces to traces)",
+        ),
+        (
+            "connectors: {forward/a: , forward/b: }\nexporters: {debug: }\nservice: {pipelines: {traces/1: {receivers: [otlp, forward/a], exporters: [forward/b]}, traces/2: {receivers: [forward/b], exporters: [forward/a]}}}",
+            "cycle detected: ",
+        ),
+    ];
+    for (text, phrase) in cases {
+        let text = format!("receivers: {{otlp: {{protocols: {{grpc: }}}}}}\n{text}");
+        let errors = load(&text).expect_err(&text);
+        assert_eq!(errors.stage, Stage::Build, "{errors}");
+        let shown = errors.text(true);
+        assert!(shown.contains(phrase), "{phrase:?} is not in:\n{shown}");
+    }
+    // What is configured and not used is not built.
+    load(&with(
+        "processors",
+        "{attributes: {actions: [{key: a, action: foo}]}}",
+    ))
+    .unwrap();
+}
+
+#[test]
+fn batch_does_not_take_profiles() {
+    let text = "receivers: {otlp: {protocols: {grpc: }}}\nprocessors: {batch: }\nexporters: {debug: }\nservice: {pipelines: {profiles: {receivers: [otlp], processors: [batch], exporters: [debug]}}}";
+    let mut gates = Gates::default();
+    gates.set("service.profilesSupport").unwrap();
+    let errors = Settings::load(&Load {
+        gates,
+        ..options(&[text])
+    })
+    .unwrap_err();
+    assert_eq!(
+        errors.errors[0].phrase,
+        "failed to create \"batch\" processor, in pipeline \"profiles\": telemetry type is not supported"
+    );
+}
+
+#[test]
+fn sources_merge_in_their_order_and_sets_come_last() {
+    let base = with(
+        "exporters",
+        "{debug: {sampling_initial: 5, verbosity: basic}}",
+    );
+    let load = Load {
+        sets: vec![
+            "exporters.debug.verbosity=detailed".into(),
+            "processors.batch.timeout = 2s".into(),
+            "exporters.debug.sampling_initial=${env:PORT}".into(),
+        ],
+        ..options(&[&base, "exporters: {debug: {sampling_thereafter: 7}, nop: }"])
+    };
+    let settings = Settings::load(&load).unwrap();
+    let printed = print::yaml(&settings.print(), print::Mode { unredacted: false });
+    for line in [
+        "        sampling_initial: 4317\n",
+        "        sampling_thereafter: 7\n",
+        "        verbosity: Detailed\n",
+        "        timeout: 2s\n",
+        "    nop: {}\n",
+    ] {
+        assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
+    }
+    let load = Load {
+        sets: vec!["exporters.debug.verbosty=x".into()],
+        ..options(&[&base])
+    };
+    let errors = Settings::load(&load).unwrap_err();
+    assert!(
+        errors
+            .text(true)
+            .contains("at --set exporters.debug.verbosty"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn sources_that_cannot_be_read_are_errors() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"a: 1\na: 2\n").unwrap();
+    let twice = file.path().to_string_lossy().into_owned();
+    let prefix = "failed to get config: cannot resolve the configuration: ";
+    for (config, stage, phrase) in [
+        (
+            "nope.yaml",
+            Stage::Resolve,
+            "cannot retrieve the configuration: unable to read the file file:nope.yaml: open nope.yaml: no such file or directory",
+        ),
+        (
+            "file:nope.yaml",
+            Stage::Resolve,
+            "cannot retrieve the configuration: unable to read the file file:nope.yaml: open nope.yaml: no such file or directory",
+        ),
+        (
+            "s3:abc",
+            Stage::Flags,
+            "unsupported scheme on URI \"s3:abc\"",
+        ),
+        ("a_b:c", Stage::Flags, "invalid uri: \"a_b:c\""),
+        (
+            "yaml:foo",
+            Stage::Resolve,
+            "retrieved value (type=string) cannot be used as a Conf",
+        ),
+        (
+            "yaml:[foo]",
+            Stage::Resolve,
+            "retrieved value (type=[]interface {}) cannot be used as a Conf",
+        ),
+        (
+            "yaml:{a: ",
+            Stage::Resolve,
+            "retrieved value (type=string) cannot be used as a Conf: assuming string type since contents are not valid YAML: yaml: line 1: ",
+        ),
+        (
+            &twice,
+            Stage::Resolve,
+            "mapping key \"a\" already defined at line 1",
+        ),
+        (
+            "env:9BAD",
+            Stage::Resolve,
+            "environment variable \"9BAD\" has invalid name: must match regex ^[a-zA-Z_][a-zA-Z0-9_]*$",
+        ),
+        (
+            "yaml:{exporters: {debug: {verbosity: '${foo:bar}'}}}",
+            Stage::Resolve,
+            "scheme \"foo\" is not supported for uri \"foo:bar\"",
+        ),
+    ] {
+        let load = Load {
+            configs: vec![config.to_owned()],
+            environment: env,
+            ..Load::default()
+        };
+        let errors = Settings::load(&load).unwrap_err();
+        assert_eq!(errors.stage, stage, "{config}: {errors}");
+        let shown = errors.text(true);
+        assert_eq!(
+            shown.starts_with(prefix),
+            stage == Stage::Resolve,
+            "{shown}"
+        );
+        assert!(
+            shown.contains(phrase),
+            "{config}: {phrase:?} is not in:\n{shown}"
+        );
+    }
+}
+
+#[test]
+fn references_give_typed_values_and_a_warning_when_unset() {
+    let text = r#"
+receivers: {otlp: {protocols: {grpc: {endpoint: "${env:NOPE}"}, http: {max_request_body_size: "${env:OCT}", traces_url_path: "/${env:OCT}"}}}}
+exporters:
+  debug: {verbosity: "${env:LEVEL}", sampling_initial: "${env:NOPE}", sampling_thereafter: "${env:NOPE:-9}"}
+  otlp_grpc: {endpoint: "a:${PORT}", user_agent: "${env:OCT}"}
+service: {pipelines: {traces: {receivers: "${env:LIST}", exporters: [debug]}}}
+"#;
+    let settings = load(text).unwrap();
+    let printed = print::yaml(&settings.print(), print::Mode { unredacted: false });
+    for line in [
+        "max_request_body_size: 511\n",
+        "traces_url_path: /0777\n",
+        "verbosity: Detailed\n",
+        // Go's zero value, not the default, as there.
+        "sampling_initial: 0\n",
+        "sampling_thereafter: 9\n",
+        "endpoint: a:4317\n",
+        "user_agent: \"0777\"\n",
+    ] {
+        assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
+    }
+    let warnings: Vec<&str> = settings
+        .warnings
+        .iter()
+        .map(|w| w.phrase.as_str())
+        .collect();
+    assert_eq!(
+        warnings,
+        ["Configuration references unset environment variable \"NOPE\""; 2]
+    );
+}
+
+#[test]
+fn secrets_are_not_printed_unless_asked_for() {
+    let text = with(
+        "exporters",
+        "{debug: , otlp_grpc: {endpoint: 'a:1', headers: {authorization: hush}, tls: {key_pem: hush, cert_pem: hush}}}",
+    );
+    let settings = load(&text).unwrap();
+    let hidden = print::yaml(&settings.print(), print::Mode { unredacted: false });
+    assert!(!hidden.contains("hush"), "{hidden}");
+    assert!(hidden.contains("'[REDACTED]'"));
+    assert!(!format!("{settings:?}").contains("hush"));
+    let shown = print::yaml(&settings.print(), print::Mode { unredacted: true });
+    assert_eq!(shown.matches("hush").count(), 3, "{shown}");
+}
+
+#[test]
+fn what_is_printed_loads_again_to_the_same() {
+    // `debug` is left out: its queue prints as `null`, which reads as "on", as there.
+    let text = "receivers: {otlp: {protocols: {grpc: , http: }}}\nexporters: {otlp_grpc: {endpoint: 'a:1', headers: {a: b}, sending_queue: {batch: }}, file: {path: x, rotation: }}\nservice: {pipelines: {traces: {receivers: [otlp], exporters: [file]}}}";
+    let mode = print::Mode { unredacted: true };
+    let once = print::yaml(&load(text).unwrap().print(), mode);
+    let again = print::yaml(&load(&once).unwrap().print(), mode);
+    assert_eq!(once, again);
+}
+
+#[test]
+fn unknown_keys_pass_with_a_warning_where_the_collector_lets_them() {
+    let passes = [
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', zz: 1}}",
+        ),
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', tls: {zz: 1}}}",
+        ),
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', retry_on_failure: {zz: 1}}}",
+        ),
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', compression_params: {zz: 1}}}",
+        ),
+        ("receivers", "{otlp: {protocols: {http: {zz: 1}}}}"),
+        (
+            "receivers",
+            "{otlp: {protocols: {http: {dialer: {zz: 1}}}}}",
+        ),
+        ("extensions", "{zpages: {zz: 1}}"),
+    ];
+    for (section, text) in passes {
+        let settings = load(&with(section, text)).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(settings.warnings.len(), 1, "{text}");
+        assert!(
+            settings.warnings[0]
+                .phrase
+                .ends_with("has invalid keys: zz"),
+            "{text}"
+        );
+        assert!(settings.warnings[0].at.is_some(), "{text}");
+    }
+    for (section, text) in [
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', sending_queue: {zz: 1}}}",
+        ),
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', keepalive: {zz: 1}}}",
+        ),
+        (
+            "exporters",
+            "{debug: , otlp_http: {endpoint: 'http://a', cookies: {zz: 1}}}",
+        ),
+        ("receivers", "{otlp: {protocols: {http: {cors: {zz: 1}}}}}"),
+        ("receivers", "{otlp: {protocols: {http: {tls: {zz: 1}}}}}"),
+    ] {
+        assert!(load(&with(section, text)).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_schema_describes_every_declared_key() {
+    let schema = schema();
+    let text = schema.to_string();
+    for (path, _) in keys() {
+        let key = path.rsplit("::").next().unwrap();
+        assert!(text.contains(&format!("\"{key}\":")), "{path}");
+    }
+    let definitions = schema["$defs"].as_object().unwrap();
+    let mut wanted = Vec::new();
+    references(&schema, &mut wanted);
+    for reference in wanted {
+        let name = reference.strip_prefix("#/$defs/").unwrap();
+        assert!(definitions.contains_key(name), "{reference} leads nowhere");
+    }
+    for kind in Kind::ALL {
+        assert!(schema["properties"][kind.section()].is_object());
+    }
+}
+
+fn references(value: &serde_json::Value, out: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                match value.as_str() {
+                    Some(text) if key == "$ref" => out.push(text.to_owned()),
+                    _ => references(value, out),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| references(item, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_key_is_declared_twice() {
+    let mut seen = BTreeSet::new();
+    for (path, _) in keys() {
+        assert!(seen.insert(path.clone()), "{path}");
+    }
+}
