@@ -330,6 +330,7 @@ fn execute(
                 warn(&e.warnings, err);
                 e.text(true)
             })?;
+            settings.startable().map_err(|e| e.text(true))?;
             let options = RunOptions {
                 runtime: flags.runtime,
                 cores: flags.cores,

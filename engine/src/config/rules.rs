@@ -12,9 +12,13 @@ use super::{
     settings::{Component, Settings},
 };
 use crate::{
-    component::{ComponentId, Kind, PipelineId, Problems, Setting},
-    exporters::otlp_http,
+    component::{ComponentId, Kind, Optional, PipelineId, Problems, Setting},
+    exporters::{self, otlp_grpc, otlp_http},
+    extensions::{health_check, zpages},
+    net::config::{Compression, HttpServer, Middleware},
     processors::{attributes, resource},
+    queue::config::SendingQueue,
+    receivers,
 };
 
 /// The stage `check`. `embedded`: the embedded default, which may use profiles.
@@ -269,6 +273,141 @@ fn missing_endpoint(config: &otlp_http::config::Config, signal: Signal) -> Optio
         )
     })
 }
+
+/// The stage `start`: what the components that are used refer to.
+pub fn start(settings: &Settings) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for kind in [Kind::Extension, Kind::Receiver, Kind::Exporter] {
+        for component in settings.of_kind(kind).values().filter(|c| c.used) {
+            let mut needs = Vec::new();
+            unmet(component, &mut needs);
+            let stage = match kind {
+                Kind::Extension => "failed to start extensions".to_owned(),
+                _ => format!(
+                    "cannot start pipelines: failed to start \"{}\" {}",
+                    component.id,
+                    kind.name()
+                ),
+            };
+            for (key, text) in needs {
+                out.push(Diagnostic {
+                    at: Some(component.at.clone()),
+                    key: format!("{}::{}::{key}", kind.section(), component.id),
+                    ..Diagnostic::new(format!("{stage}: {text}"))
+                });
+            }
+        }
+    }
+    out
+}
+
+/// What a component asks for and cannot have. No authenticator, middleware, storage or
+/// encoding extension exists yet, so a reference to one never leads anywhere.
+fn unmet(component: &Component, out: &mut Vec<(String, String)>) {
+    let auth = |key: &str, id: Option<&ComponentId>, out: &mut Vec<(String, String)>| {
+        let id = id.map(|id| id.to_string()).unwrap_or_default();
+        let text = format!("failed to resolve authenticator \"{id}\": authenticator not found");
+        out.push((key.to_owned(), text));
+    };
+    let middlewares = |key: &str, list: &[Middleware], out: &mut Vec<(String, String)>| {
+        for middleware in list {
+            let id = middleware
+                .id
+                .get()
+                .map(|id| id.to_string())
+                .unwrap_or_default();
+            let text = format!("failed to resolve middleware \"{id}\": middleware not found");
+            out.push((key.to_owned(), text));
+        }
+    };
+    let http_server = |prefix: &str, server: &HttpServer, out: &mut Vec<(String, String)>| {
+        if let Some(block) = server.auth.get() {
+            auth(
+                &format!("{prefix}auth"),
+                block.config.authenticator.get(),
+                out,
+            );
+        }
+        middlewares(&format!("{prefix}middlewares"), &server.middlewares, out);
+        if server.tls.get().is_some_and(|tls| tls.config.tpm.enabled) {
+            out.push((format!("{prefix}tls::tpm"), NO_TPM.to_owned()));
+        }
+    };
+    let queue = |queue: &Optional<SendingQueue>, out: &mut Vec<(String, String)>| {
+        if queue
+            .get()
+            .is_some_and(|queue| queue.storage.get().is_some())
+        {
+            let text = "no storage client extension found".to_owned();
+            out.push(("sending_queue::storage".to_owned(), text));
+        }
+    };
+    if let Some(config) = component.config::<receivers::otlp::config::Config>() {
+        if let Some(grpc) = config.protocols.grpc.get() {
+            if let Some(block) = grpc.auth.get() {
+                auth("protocols::grpc::auth", block.authenticator.get(), out);
+            }
+            middlewares("protocols::grpc::middlewares", &grpc.middlewares, out);
+            if grpc.tls.get().is_some_and(|tls| tls.config.tpm.enabled) {
+                out.push(("protocols::grpc::tls::tpm".to_owned(), NO_TPM.to_owned()));
+            }
+        }
+        if let Some(http) = config.protocols.http.get() {
+            http_server("protocols::http::", &http.server, out);
+        }
+    }
+    if let Some(config) = component.config::<health_check::config::Config>() {
+        http_server("", &config.config.server, out);
+    }
+    if let Some(config) = component.config::<zpages::config::Config>() {
+        http_server("", &config.server, out);
+    }
+    if let Some(config) = component.config::<otlp_grpc::config::Config>() {
+        let client = &config.client;
+        if let Some(block) = client.auth.get() {
+            auth("auth", block.authenticator.get(), out);
+        }
+        middlewares("middlewares", &client.middlewares, out);
+        if client.tls.config.tpm.enabled {
+            out.push(("tls::tpm".to_owned(), NO_TPM.to_owned()));
+        }
+        queue(&config.sending_queue, out);
+        let known = [
+            Compression::None,
+            Compression::Gzip,
+            Compression::Snappy,
+            Compression::Zstd,
+        ];
+        if !known.contains(&client.compression) {
+            let text = format!(
+                "unsupported compression type {:?}",
+                client.compression.word()
+            );
+            out.push(("compression".to_owned(), text));
+        }
+    }
+    if let Some(config) = component.config::<otlp_http::config::Config>() {
+        let client = &config.client;
+        if let Some(block) = client.auth.get() {
+            auth("auth", block.authenticator.get(), out);
+        }
+        middlewares("middlewares", &client.middlewares, out);
+        if client.tls.config.tpm.enabled {
+            out.push(("tls::tpm".to_owned(), NO_TPM.to_owned()));
+        }
+        queue(&config.sending_queue, out);
+    }
+    if let Some(config) = component.config::<exporters::file::config::Config>() {
+        if let Some(id) = config.encoding.get() {
+            out.push(("encoding".to_owned(), format!("unknown encoding \"{id}\"")));
+        }
+    }
+    if let Some(config) = component.config::<exporters::debug::config::Config>() {
+        queue(&config.sending_queue, out);
+    }
+}
+
+const NO_TPM: &str = "keys in a TPM are not supported";
 
 /// A connector joins pipelines of one signal; it must have both ends, and must not
 /// lead back to where it came from.

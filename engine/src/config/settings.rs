@@ -113,6 +113,8 @@ pub enum Stage {
     Check,
     /// Whether pipelines can be built of these components.
     Build,
+    /// Whether what they refer to can be had when they start.
+    Start,
 }
 
 /// Why a configuration cannot be used.
@@ -147,6 +149,7 @@ impl ConfigErrors {
             Stage::Check if announce => "invalid configuration: ",
             Stage::Check => "",
             Stage::Build => "failed to build pipelines: ",
+            Stage::Start => "",
         };
         format!("{prefix}{}", render(&self.errors))
     }
@@ -203,6 +206,24 @@ impl Settings {
         settings.warnings = found.warnings;
         settings.no_effect = found.no_effect;
         Ok(settings)
+    }
+
+    /// What would fail every start and can be said beforehand: references to
+    /// extensions that there are not, compressions that gRPC does not have.
+    /// `validate` does not ask, as there.
+    ///
+    /// # Errors
+    /// All of it.
+    pub fn startable(&self) -> Result<(), ConfigErrors> {
+        let errors = rules::start(self);
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigErrors {
+            stage: Stage::Start,
+            errors,
+            warnings: Vec::new(),
+        })
     }
 
     /// The components of a kind.

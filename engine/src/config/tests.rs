@@ -818,6 +818,57 @@ fn what_cannot_be_built_is_said_before_start() {
 }
 
 #[test]
+fn references_to_extensions_that_there_are_not_fail_the_start_and_not_the_check() {
+    let receiver = |keys: &str| {
+        format!(
+            "receivers: {{otlp: {{protocols: {{{keys}}}}}}}\nexporters: {{nop: }}\nservice: {{pipelines: {{traces: {{receivers: [otlp], exporters: [nop]}}}}}}"
+        )
+    };
+    let exporter = |name: &str, keys: &str| {
+        format!(
+            "receivers: {{nop: }}\nexporters: {{{name}: {{{keys}}}}}\nservice: {{pipelines: {{traces: {{receivers: [nop], exporters: [{name}]}}}}}}"
+        )
+    };
+    for (text, phrase) in [
+        (
+            receiver("grpc: {auth: {authenticator: x}}"),
+            "cannot start pipelines: failed to start \"otlp\" receiver: failed to resolve authenticator \"x\": authenticator not found",
+        ),
+        (
+            receiver("http: {auth: {authenticator: x}}"),
+            "failed to resolve authenticator \"x\": authenticator not found",
+        ),
+        (
+            receiver("http: {middlewares: [{id: m}]}"),
+            "failed to resolve middleware \"m\": middleware not found",
+        ),
+        (
+            exporter("otlp_grpc", "endpoint: 'a:1', sending_queue: {storage: s}"),
+            "cannot start pipelines: failed to start \"otlp_grpc\" exporter: no storage client extension found",
+        ),
+        (
+            exporter("otlp_grpc", "endpoint: 'a:1', compression: deflate"),
+            "cannot start pipelines: failed to start \"otlp_grpc\" exporter: unsupported compression type \"deflate\"",
+        ),
+        (
+            exporter(
+                "otlp_http",
+                "endpoint: 'http://a', auth: {authenticator: x}",
+            ),
+            "failed to resolve authenticator \"x\": authenticator not found",
+        ),
+        (
+            exporter("file", "path: a, encoding: e"),
+            "failed to start \"file\" exporter: unknown encoding \"e\"",
+        ),
+    ] {
+        let settings = load(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        let shown = settings.startable().unwrap_err().text(true);
+        assert!(shown.contains(phrase), "{phrase:?} is not in:\n{shown}");
+    }
+}
+
+#[test]
 fn batch_does_not_take_profiles() {
     let text = "receivers: {otlp: {protocols: {grpc: }}}\nprocessors: {batch: }\nexporters: {debug: }\nservice: {pipelines: {profiles: {receivers: [otlp], processors: [batch], exporters: [debug]}}}";
     let mut gates = Gates::default();

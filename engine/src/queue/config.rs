@@ -102,7 +102,7 @@ declare! {
         block_on_overflow: bool = false;
         /// Answer the caller when the request was sent, not when it was queued.
         wait_for_result: bool = false;
-        /// Id of a storage extension that keeps the queue over restarts.
+        /// Id of a storage extension that keeps the queue over restarts. There is none yet: the start fails.
         storage: ExtensionRef = ExtensionRef::default();
         /// Join requests before they are sent.
         batch: Optional<Batch> = Optional::off(Batch::default());

@@ -16,8 +16,8 @@ declare! {
         path: String = String::new();
         /// `json`: one line a request. `proto`: four bytes of length, big-endian, then the request.
         format: String = "json".to_owned();
-        /// Id of an encoding extension that writes instead of `format`.
-        encoding: ExtensionRef = ExtensionRef::default(), no_effect "no encoding extension is available yet";
+        /// Id of an encoding extension that writes instead of `format`. There is none yet: the start fails.
+        encoding: ExtensionRef = ExtensionRef::default();
         /// Write to the end of what is there instead of starting anew. Excludes `rotation`.
         append: bool = false;
         /// Empty or `zstd`: each request is compressed, then framed by its length.

@@ -20,12 +20,12 @@ declare! {
         write_buffer_size: i64 = 0, omit "", no_effect "writes are sized by the runtime";
         /// Pings, and how long connections live.
         keepalive: Optional<KeepaliveServer> = Optional::on(KeepaliveServer::default()), omit "";
-        /// Who may call.
-        auth: Optional<Auth> = Optional::absent(Auth::default()), omit "", no_effect "no authenticator extension is available yet";
+        /// Who may call. There is no authenticator extension yet: the start fails.
+        auth: Optional<Auth> = Optional::absent(Auth::default()), omit "";
         /// Keep the caller's headers for processors and exporters.
         include_metadata: bool = false, omit "";
-        /// Extensions that see every request.
-        middlewares: Vec<Middleware> = Vec::new(), omit "", no_effect "no middleware extension is available yet";
+        /// Extensions that see every request. There are none yet: the start fails.
+        middlewares: Vec<Middleware> = Vec::new(), omit "";
     }
 }
 
@@ -108,10 +108,10 @@ declare! {
         authority: String = String::new(), omit "";
         /// The `user-agent` to send instead of Trunkline's.
         user_agent: String = String::new(), omit "";
-        /// Authenticates requests.
-        auth: Optional<Auth> = Optional::absent(Auth::default()), omit "", no_effect "no authenticator extension is available yet";
-        /// Extensions that see every request.
-        middlewares: Vec<Middleware> = Vec::new(), omit "", no_effect "no middleware extension is available yet";
+        /// Authenticates requests. There is no authenticator extension yet: the start fails.
+        auth: Optional<Auth> = Optional::absent(Auth::default()), omit "";
+        /// Extensions that see every request. There are none yet: the start fails.
+        middlewares: Vec<Middleware> = Vec::new(), omit "";
     }
 }
 

@@ -111,8 +111,8 @@ declare! {
         tls: Optional<ServerTls> = Optional::absent(ServerTls::default()), omit "";
         /// Which web pages may call, and with what.
         cors: Optional<Cors> = Optional::absent(Cors::default()), omit "";
-        /// Who may call.
-        auth: Optional<HttpAuth> = Optional::absent(HttpAuth::default()), omit "", no_effect "no authenticator extension is available yet";
+        /// Who may call. There is no authenticator extension yet: the start fails.
+        auth: Optional<HttpAuth> = Optional::absent(HttpAuth::default()), omit "";
         /// Largest body in bytes, on the wire and inflated. 0 or less: 64 MiB (the Collector: 20 MiB).
         max_request_body_size: i64 = 0, omit "";
         /// Keep the caller's headers for processors and exporters.
@@ -127,8 +127,8 @@ declare! {
         read_header_timeout: GoDuration = GoDuration::secs(60);
         /// Longest time to answer. 0: no limit.
         write_timeout: GoDuration = GoDuration::secs(30);
-        /// Extensions that see every request.
-        middlewares: Vec<Middleware> = Vec::new(), omit "", no_effect "no middleware extension is available yet";
+        /// Extensions that see every request. There are none yet: the start fails.
+        middlewares: Vec<Middleware> = Vec::new(), omit "";
         /// Connections stay open between requests; `enabled: false` closes them.
         keepalive: Optional<HttpKeepaliveServer> = Optional::on(HttpKeepaliveServer::default()), omit "";
         /// Old form of `keepalive::idle_timeout`.
@@ -243,8 +243,8 @@ declare! {
         timeout: GoDuration = GoDuration::ZERO, omit "";
         /// Headers of every request; never shown.
         headers: Headers = Headers::default(), omit "";
-        /// Authenticates requests.
-        auth: Optional<Auth> = Optional::absent(Auth::default()), omit "", no_effect "no authenticator extension is available yet";
+        /// Authenticates requests. There is no authenticator extension yet: the start fails.
+        auth: Optional<Auth> = Optional::absent(Auth::default()), omit "";
         /// How requests are compressed: `gzip`, `zlib`, `deflate`, `snappy`, `x-snappy-framed`, `zstd`, `lz4` or `none`.
         compression: Compression = Compression::None, omit "";
         /// How hard.
@@ -259,8 +259,8 @@ declare! {
         cookies: Optional<Cookies> = Optional::absent(Cookies::default()), omit "", no_effect "answers of OTLP servers set no cookies";
         /// Ask for HTTP/2 where TLS can.
         force_attempt_http2: bool = true, omit "";
-        /// Extensions that see every request.
-        middlewares: Vec<Middleware> = Vec::new(), omit "", no_effect "no middleware extension is available yet";
+        /// Extensions that see every request. There are none yet: the start fails.
+        middlewares: Vec<Middleware> = Vec::new(), omit "";
         /// Connections stay open between requests.
         keepalive: Optional<HttpKeepaliveClient> = Optional::on(HttpKeepaliveClient::default()), omit "";
         /// Old form of `keepalive::idle_conn_timeout`.

@@ -32,8 +32,8 @@ declare! {
         reload_interval: GoDuration = GoDuration::ZERO, omit "";
         /// Add the system's certificates to those of `ca_file` or `ca_pem`.
         include_system_ca_certs_pool: bool = false, omit "";
-        /// Keys that live in a TPM.
-        tpm: Tpm = Tpm::default(), omit "", no_effect "keys in a TPM are not supported";
+        /// Keys that live in a TPM. Not supported: with `enabled` the start fails.
+        tpm: Tpm = Tpm::default(), omit "";
     }
 }
 
