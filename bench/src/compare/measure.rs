@@ -25,8 +25,7 @@ const LATENCY_ROUNDS: usize = 3;
 #[derive(Default)]
 pub struct Of {
     pub name: String,
-    pub limit: bool,
-    /// One a round; what `load` reported.
+    /// One a round; what `load` reported, null where that failed.
     pub rounds: Vec<Value>,
     /// Bytes of bodies that reached the sink, an item.
     pub bytes_out: Vec<f64>,
@@ -82,7 +81,7 @@ pub fn row(options: &Options, row: Row) -> Result<Measured, Error> {
             Ok((running, _)) => {
                 let of = Of {
                     name: peer.name.clone(),
-                    limit: peer.limit,
+
                     ..Of::default()
                 };
                 all.push((peer, running, of));
@@ -137,8 +136,9 @@ pub fn row(options: &Options, row: Row) -> Result<Measured, Error> {
     })
 }
 
+/// Not a number where there is none, which statistics leave out.
 fn number(v: &Value) -> f64 {
-    v.as_f64().unwrap_or(0.0)
+    v.as_f64().unwrap_or(f64::NAN)
 }
 
 impl<'a> Bench<'a> {
@@ -293,16 +293,21 @@ impl<'a> Bench<'a> {
         net::block_on(crate::load::sink_stats(self.control))
     }
 
+    /// One round of one gateway. What goes wrong is noted and leaves a gap, so that the rounds
+    /// of all gateways stay side by side.
     fn round(&self, peer: &Peer, running: &mut Running, of: &mut Of) -> Result<(), Error> {
-        if let Some(why) = running.ended() {
+        let before = self.sink_stats()?;
+        let report = match running.ended() {
+            Some(why) => Err(why),
+            None => self.load(peer, running, None).map_err(|e| e.to_string()),
+        };
+        let after = self.sink_stats()?;
+        let report = report.unwrap_or_else(|why| {
             if of.trouble.last() != Some(&why) {
                 of.trouble.push(why);
             }
-            return Ok(());
-        }
-        let before = self.sink_stats()?;
-        let report = self.load(peer, running, None)?;
-        let after = self.sink_stats()?;
+            Value::Null
+        });
         let signal = self.options.signal.name();
         let grown = |v: &dyn Fn(&Value) -> f64| v(&after) - v(&before);
         let requests = grown(&|s| number(&s["requests"][signal]));
@@ -311,8 +316,8 @@ impl<'a> Bench<'a> {
             of.bytes_out
                 .push(bytes / requests / self.options.batch as f64);
         }
-        let failed = number(&report["failed_requests"]);
-        if failed > 0.0 {
+        let failed = report["failed_requests"].as_u64().unwrap_or(0);
+        if failed > 0 {
             of.trouble
                 .push(format!("{failed} requests failed: {}", report["failures"]));
         }
@@ -322,31 +327,39 @@ impl<'a> Bench<'a> {
 
     /// The p99 of each gateway at half the rate it reached, beside the relay's at that rate.
     fn latencies(&self, all: &mut [(Peer, Running, Of)]) -> Result<(), Error> {
-        let Some((limit, rest)) = all.split_first_mut() else {
+        let Some(limit) = all.iter().position(|(p, ..)| p.limit && !p.raw) else {
+            for (_, _, of) in all {
+                of.trouble
+                    .push("no relay in this run to take added latency from".to_owned());
+            }
             return Ok(());
         };
-        if !limit.2.limit || limit.0.raw {
-            limit
+        for at in (0..all.len()).filter(|at| *at != limit) {
+            let (Some(base), Some(own)) = (all.get(limit), all.get(at)) else {
+                continue;
+            };
+            let rates: Vec<f64> = own
                 .2
-                .trouble
-                .push("no relay to take added latency from".to_owned());
-            return Ok(());
-        }
-        for (peer, running, of) in rest.iter_mut() {
-            let rates: Vec<f64> = of
                 .rounds
                 .iter()
                 .map(|r| number(&r["items_per_s"]))
                 .collect();
-            let Some(most) = super::statistics::summary(&rates) else {
+            let Some(most) = super::statistics::summary(&rates).filter(|_| !own.0.raw) else {
                 continue;
             };
-            of.half_rate = most.median / 2.0;
+            let rate = most.median / 2.0;
+            let mut p99 = Vec::new();
             for _ in 0..LATENCY_ROUNDS {
-                let base = self.load(&limit.0, &limit.1, Some(of.half_rate))?;
-                let own = self.load(peer, running, Some(of.half_rate))?;
-                let p99 = |r: &Value| number(&r["latency"]["p99_ms"]);
-                of.p99.push((p99(&own), p99(&base)));
+                let p99_of = |(peer, running, _): &(Peer, Running, Of)| -> Result<f64, Error> {
+                    let report = self.load(peer, running, Some(rate))?;
+                    Ok(number(&report["latency"]["p99_ms"]))
+                };
+                let relay = p99_of(base)?;
+                p99.push((p99_of(own)?, relay));
+            }
+            if let Some((_, _, of)) = all.get_mut(at) {
+                of.half_rate = rate;
+                of.p99 = p99;
             }
         }
         Ok(())

@@ -4,14 +4,41 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use super::peers::Peer;
 use crate::error::Error;
 use crate::proc;
+
+/// Those that run, so that they end with this program when it is told to end.
+static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn started() -> MutexGuard<'static, Vec<u32>> {
+    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on SIGTERM and SIGINT end what was started before they end this program.
+pub fn end_together() -> Result<(), Error> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    signals
+        .thread_block()
+        .map_err(|e| Error::Io("blocking signals".to_owned(), e.into()))?;
+    std::thread::spawn(move || {
+        if let Ok(signal) = signals.wait() {
+            for pid in started().iter() {
+                let _ = kill(Pid::from_raw(*pid as i32), Signal::SIGTERM);
+            }
+            std::process::exit(128 + signal as i32);
+        }
+    });
+    Ok(())
+}
 
 /// How long a process may take to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,7 +78,8 @@ pub fn start(
     // and the number of cores it counts are right.
     let own = proc::cores_of(std::process::id())?;
     proc::pin_self(cores)?;
-    let started = Command::new(program)
+    let mut running = started();
+    let spawned = Command::new(program)
         .args(rest)
         .current_dir(dir)
         .stdin(Stdio::null())
@@ -60,8 +88,10 @@ pub fn start(
         .spawn()
         .map_err(Error::io(format!("starting {program}")));
     proc::pin_self(&own)?;
+    let child = spawned?;
+    running.push(child.id());
     Ok(Running {
-        child: started?,
+        child,
         name: name.to_owned(),
         log,
         listen,
@@ -113,7 +143,10 @@ impl Running {
 
     /// Why it is of no use any more, with the end of what it printed; `None` while it runs.
     pub fn ended(&mut self) -> Option<String> {
+        let mut running = started();
         let status = self.child.try_wait().ok()??;
+        running.retain(|pid| *pid != self.child.id());
+        drop(running);
         Some(format!(
             "{} ended with {status}: {}",
             self.name,
@@ -138,6 +171,8 @@ impl Running {
 
     fn end(&mut self) -> Result<(), Error> {
         let failed = |e| Error::Io(format!("stopping {}", self.name), e);
+        // Before it is waited for: from then on the number may be another's.
+        started().retain(|pid| *pid != self.child.id());
         if self.child.try_wait().map_err(failed)?.is_some() {
             return Ok(());
         }

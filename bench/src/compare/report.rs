@@ -13,7 +13,11 @@ fn number(v: &Value) -> f64 {
 }
 
 fn of_rounds(of: &Of, value: impl Fn(&Value) -> f64) -> Vec<f64> {
-    of.rounds.iter().map(value).collect()
+    of.rounds
+        .iter()
+        .filter(|r| !r.is_null())
+        .map(value)
+        .collect()
 }
 
 fn per_cpu(r: &Value) -> f64 {
