@@ -34,14 +34,18 @@ pub fn target() -> PathBuf {
 /// # Panics
 /// When it cannot be built.
 pub fn trunkline() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| match std::env::var_os("TRUNKLINE_BIN") {
-        Some(given) => PathBuf::from(given),
-        None => build(),
-    })
+    // A failure is kept too, so that not every test builds again to see it.
+    static BUILT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    BUILT
+        .get_or_init(|| match std::env::var_os("TRUNKLINE_BIN") {
+            Some(given) => Some(PathBuf::from(given)),
+            None => build(),
+        })
+        .as_deref()
+        .expect("the gateway does not build")
 }
 
-fn build() -> PathBuf {
+fn build() -> Option<PathBuf> {
     let folder = profile_folder();
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
@@ -64,6 +68,5 @@ fn build() -> PathBuf {
         .arg(target())
         .status()
         .unwrap();
-    assert!(built.success(), "the gateway does not build");
-    folder.join("trunkline")
+    built.success().then(|| folder.join("trunkline"))
 }
