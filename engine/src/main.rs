@@ -1,11 +1,13 @@
 //! The `trunkline` command.
 
+mod alloc;
+
 use std::process::ExitCode;
 
-/// Keeps its pages mapped: a large body must land in memory that is warm.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    alloc::keep_pages_mapped();
     trunkline::cli::main(trunkline::run::run)
 }

@@ -47,6 +47,17 @@ pub struct Batch {
     items: usize,
     /// The request taken apart, once something looked inside.
     data: Option<Arc<Data>>,
+    /// The request compressed, as it came.
+    packed: Option<Packed>,
+}
+
+/// A request as it came over the wire, compressed.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// The content coding, by its registered name: `gzip`, `zstd`, …
+    pub coding: &'static str,
+    /// The compressed request.
+    pub bytes: Bytes,
 }
 
 impl Batch {
@@ -65,7 +76,21 @@ impl Batch {
             parts: SmallVec::from_buf([payload]),
             items,
             data: None,
+            packed: None,
         })
+    }
+
+    /// Remembers the compressed form that the request came in, so that it can leave as it came
+    /// when nothing has changed it.
+    pub fn packed_as(mut self, packed: Packed) -> Batch {
+        self.packed = Some(packed);
+        self
+    }
+
+    /// The compressed form that the request came in; `None` once anything was changed, joined
+    /// or split.
+    pub fn packed(&self) -> Option<&Packed> {
+        self.packed.as_ref().filter(|_| !self.is_edited())
     }
 
     /// Checks the whole request, down to the last nested value.
@@ -179,6 +204,7 @@ impl Batch {
             self.parts = SmallVec::from_buf([self.to_protobuf()]);
         }
         self.data = None;
+        self.packed = None;
         self
     }
 
@@ -197,6 +223,7 @@ impl Batch {
                 parts: SmallVec::from_buf([bytes.into()]),
                 items,
                 data: None,
+                packed: None,
             })
             .collect()
     }

@@ -357,6 +357,12 @@ fn failed(status: Status) -> Attempt {
 impl OtlpGrpc {
     /// The request as it goes out.
     fn encode(&self, batch: &Batch) -> Result<Bytes, Refusal> {
+        // A body that nothing changed leaves as it came, compressed with the codec it came with.
+        if let Some(packed) = batch.packed() {
+            if packed.coding == self.codec.content_encoding() {
+                return Ok(packed.bytes.clone());
+            }
+        }
         let plain = if batch.is_edited() {
             let mut out = Buffer::with_capacity(batch.payload_len() + batch.payload_len() / 8);
             batch.write_protobuf(&mut out);

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::oneshot;
 use tonic::Code;
-use trunkline_proto::{Batch, Signal, json};
+use trunkline_proto::{Batch, Signal, batch::Packed, json};
 
 use crate::{
     component::{Consumer, CoreContext, Outcome, Refusal, RequestContext},
@@ -212,9 +212,20 @@ impl Ingest {
         max_size: usize,
     ) -> Result<Batch, Refusal> {
         let bad = |text: String| Refusal::permanent(Code::InvalidArgument, text);
+        let mut packed = None;
         let plain = match codec {
             Codec::Identity => body,
-            codec => self.inflate(codec, &body, max_size)?,
+            codec => {
+                let plain = self.inflate(codec, &body, max_size)?;
+                if encoding == Encoding::Protobuf {
+                    let coding = codec.content_encoding();
+                    packed = Some(Packed {
+                        coding,
+                        bytes: body.freeze(),
+                    });
+                }
+                plain
+            }
         };
         let payload = match encoding {
             Encoding::Protobuf => plain.freeze(),
@@ -231,10 +242,12 @@ impl Ingest {
                 payload
             }
         };
-        let mut batch =
+        let batch =
             Batch::from_protobuf(signal, payload).map_err(|error| bad(error.to_string()))?;
-        let _ = &mut batch;
-        Ok(batch)
+        Ok(match packed {
+            Some(packed) => batch.packed_as(packed),
+            None => batch,
+        })
     }
 
     fn inflate(&self, codec: Codec, body: &[u8], max_size: usize) -> Result<Buffer, Refusal> {
