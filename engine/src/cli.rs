@@ -404,16 +404,14 @@ fn help() -> String {
     for (flag, what) in FLAGS {
         let _ = writeln!(out, "  {flag:<30} {what}");
     }
-    let _ = writeln!(
-        out,
-        "\nFlags of print-config:\n  {:<30} {}\n  {:<30} {}\n  {:<30} {}",
-        "--mode redacted|unredacted",
-        "Whether secrets are shown",
-        "--format yaml|json",
-        "How it is printed",
-        "--validate",
-        "Accepted; what is printed is always valid",
-    );
+    out.push_str("\nFlags of print-config:\n");
+    for (flag, what) in [
+        ("--mode redacted|unredacted", "Whether secrets are shown"),
+        ("--format yaml|json", "How it is printed"),
+        ("--validate", "Accepted; what is printed is always valid"),
+    ] {
+        let _ = writeln!(out, "  {flag:<30} {what}");
+    }
     out
 }
 

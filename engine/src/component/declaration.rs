@@ -368,10 +368,10 @@ fn decode_fields(
             } else {
                 field.decode(&entry.node, cx);
             }
-            if let Some((why, before)) = before {
-                if field.print() != before {
-                    cx.no_effect(&entry.at, why);
-                }
+            if let Some((why, before)) = before
+                && field.print() != before
+            {
+                cx.no_effect(&entry.at, why);
             }
         });
     }
@@ -653,10 +653,10 @@ impl ChoiceMeta {
     pub fn print(&self, index: usize) -> Printed {
         let word = self.word(index);
         let mut text = word.to_owned();
-        if self.title {
-            if let Some(first) = text.get_mut(..1) {
-                first.make_ascii_uppercase();
-            }
+        if self.title
+            && let Some(first) = text.get_mut(..1)
+        {
+            first.make_ascii_uppercase();
         }
         Printed::Text(text)
     }

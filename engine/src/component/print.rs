@@ -124,7 +124,7 @@ fn text(value: &str) -> String {
     // `-x` and `:x` are plain text; `- x`, `-` and `:` are not.
     let harmless = value.len() > 1
         && value.starts_with(['-', ':', '?'])
-        && !value.get(1..2).is_none_or(|c| c == " ")
+        && value.get(1..2).is_some_and(|c| c != " ")
         && !value.contains(": ")
         && !value.contains(" #")
         && !value.ends_with([' ', ':'])

@@ -397,10 +397,10 @@ fn unmet(component: &Component, out: &mut Vec<(String, String)>) {
         }
         queue(&config.sending_queue, out);
     }
-    if let Some(config) = component.config::<exporters::file::config::Config>() {
-        if let Some(id) = config.encoding.get() {
-            out.push(("encoding".to_owned(), format!("unknown encoding \"{id}\"")));
-        }
+    if let Some(config) = component.config::<exporters::file::config::Config>()
+        && let Some(id) = config.encoding.get()
+    {
+        out.push(("encoding".to_owned(), format!("unknown encoding \"{id}\"")));
     }
     if let Some(config) = component.config::<exporters::debug::config::Config>() {
         queue(&config.sending_queue, out);

@@ -172,7 +172,7 @@ impl Settings {
         let mut found = Diagnostics::default();
         let root = match resolve(load, &mut found) {
             Ok(root) => root,
-            Err((stage, error)) => return Err(ConfigErrors::one(stage, error, found)),
+            Err((stage, error)) => return Err(ConfigErrors::one(stage, *error, found)),
         };
         let mut settings = decode(&root, &mut found);
         settings.gates = load.gates.clone();
@@ -310,13 +310,13 @@ impl Settings {
     }
 }
 
-fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnostic)> {
+fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Box<Diagnostic>)> {
     let append = load.gates.is_on("confmap.enableMergeAppendOption");
     let mut root = Node::empty(Position::whole("configuration"));
     if load.configs.is_empty() {
         let source: Arc<str> = Arc::from("embedded default");
         let node = yaml::parse(DEFAULT, &source)
-            .map_err(|e| (Stage::Resolve, Diagnostic::new(e.to_string())))?;
+            .map_err(|e| (Stage::Resolve, Box::new(Diagnostic::new(e.to_string()))))?;
         root = fill_data_dir(node, &load.data_dir.to_string_lossy());
     }
     // A drive letter or no scheme at all is a path, as there.
@@ -327,7 +327,8 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
             uris.push((format!("file:{config}"), config.clone()));
             continue;
         }
-        let (scheme, _) = source::split(config).map_err(|e| (Stage::Flags, Diagnostic::new(e)))?;
+        let (scheme, _) =
+            source::split(config).map_err(|e| (Stage::Flags, Box::new(Diagnostic::new(e))))?;
         if !SCHEMES.contains(&scheme) {
             let phrase = format!("unsupported scheme on URI {}", quoted(config));
             let hint = format!("schemes: {}", SCHEMES.join(", "));
@@ -335,7 +336,7 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
                 hint: Some(hint),
                 ..Diagnostic::new(phrase)
             };
-            return Err((Stage::Flags, error));
+            return Err((Stage::Flags, Box::new(error)));
         }
         uris.push((config.clone(), shown(config).to_owned()));
     }
@@ -345,7 +346,7 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
         uris.push((uri, format!("--set {}", key.trim())));
     }
     for (uri, shown) in uris {
-        let fail = |phrase: String| (Stage::Resolve, Diagnostic::new(phrase));
+        let fail = |phrase: String| (Stage::Resolve, Box::new(Diagnostic::new(phrase)));
         let shown: Arc<str> = Arc::from(shown);
         let retrieved = source::retrieve(&uri, &shown, load.environment)
             .map_err(|e| fail(format!("cannot retrieve the configuration: {e}")))?;
@@ -372,12 +373,12 @@ fn resolve(load: &Load, found: &mut Diagnostics) -> Result<Node, (Stage, Diagnos
                     at: Some(at),
                     ..Diagnostic::new(phrase)
                 };
-                return Err((Stage::Resolve, error));
+                return Err((Stage::Resolve, Box::new(error)));
             }
         }
         merge::merge(&mut root, merge::unflatten(retrieved.node), append);
     }
-    let root = expand(root, load.environment, found).map_err(|e| (Stage::Resolve, e))?;
+    let root = expand(root, load.environment, found).map_err(|e| (Stage::Resolve, Box::new(e)))?;
     Ok(merge::unflatten(root))
 }
 

@@ -302,10 +302,10 @@ pub fn plain(text: &str) -> Value {
     if let Some(value) = integer(&digits) {
         return Value::Integer(value);
     }
-    if is_float(&digits) {
-        if let Ok(value) = digits.parse::<f64>() {
-            return Value::Float(value);
-        }
+    if is_float(&digits)
+        && let Ok(value) = digits.parse::<f64>()
+    {
+        return Value::Float(value);
     }
     Value::Text(text.to_owned())
 }

@@ -122,10 +122,11 @@ impl SendingQueue {
                 "`wait_for_result` is not supported with a persistent queue configured with `storage`",
             );
         }
-        if let Some(batch) = self.batch.get() {
-            if batch.sizer == self.sizer && batch.min_size > self.queue_size {
-                problems.push("`min_size` must be less than or equal to `queue_size`");
-            }
+        if let Some(batch) = self.batch.get()
+            && batch.sizer == self.sizer
+            && batch.min_size > self.queue_size
+        {
+            problems.push("`min_size` must be less than or equal to `queue_size`");
         }
     }
 

@@ -102,19 +102,16 @@ impl Config {
         if self.append && self.rotation.is_on() {
             return fail("append and rotation enabled at the same time is not supported");
         }
-        if let Some(rotation) = self.rotation.get() {
-            if [
+        if let Some(rotation) = self.rotation.get()
+            && [
                 rotation.max_megabytes,
                 rotation.max_days,
                 rotation.max_backups,
             ]
             .iter()
             .any(|value| *value < 0)
-            {
-                return fail(
-                    "rotation max_megabytes, max_days and max_backups must not be negative",
-                );
-            }
+        {
+            return fail("rotation max_megabytes, max_days and max_backups must not be negative");
         }
         if !matches!(self.format.as_str(), "json" | "proto") {
             return fail("format type is not supported");

@@ -145,17 +145,17 @@ impl HttpServer {
             .get("keepalive")
             .is_some_and(|entry| !entry.node.is_null());
         let mut warnings = Vec::new();
-        if let Some(at) = place("idle_timeout") {
-            if self.idle_timeout != GoDuration::ZERO {
-                let text = "'idle_timeout' is deprecated; use 'keepalive::idle_timeout' instead";
-                warnings.push((at, text));
-            }
+        if let Some(at) = place("idle_timeout")
+            && self.idle_timeout != GoDuration::ZERO
+        {
+            let text = "'idle_timeout' is deprecated; use 'keepalive::idle_timeout' instead";
+            warnings.push((at, text));
         }
-        if let Some(at) = place("keep_alives_enabled") {
-            if !self.keep_alives_enabled {
-                let text = "'keep_alives_enabled' is deprecated; set 'keepalive::enabled' to false to disable keep-alives";
-                warnings.push((at, text));
-            }
+        if let Some(at) = place("keep_alives_enabled")
+            && !self.keep_alives_enabled
+        {
+            let text = "'keep_alives_enabled' is deprecated; set 'keepalive::enabled' to false to disable keep-alives";
+            warnings.push((at, text));
         }
         conflict_or_warn(
             cx,

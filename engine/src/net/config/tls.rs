@@ -72,8 +72,8 @@ impl Tls {
             Err(e) => return problems.push(format!("invalid TLS max_version: {e}")),
         };
         if max < min {
-            return problems
-                .push("invalid TLS configuration: min_version cannot be greater than max_version");
+            problems
+                .push("invalid TLS configuration: min_version cannot be greater than max_version")
         }
     }
 
