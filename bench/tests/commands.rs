@@ -391,3 +391,55 @@ fn ask(address: &str, method: &str, path: &str) -> String {
 fn stats(control: &str) -> Value {
     serde_json::from_str(&ask(control, "GET", "/stats")).unwrap()
 }
+
+#[test]
+fn a_comparison_that_is_told_to_end_takes_its_processes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // The gateway leaves its process id and turns into the relay.
+    let script = folder.path().join("gateway");
+    let pid_file = folder.path().join("pid");
+    let text = format!(
+        "#!/bin/sh\necho $$ > {}.part && mv {0}.part {0}\nexec {BENCH} relay \"$@\"\n",
+        pid_file.display()
+    );
+    std::fs::write(&script, text).unwrap();
+    let peer = format!(
+        "other=/bin/sh {} --listen {{listen}} --to {{sink}}",
+        script.display()
+    );
+    let mut compare = Command::new(BENCH)
+        .args([
+            "compare",
+            "--peers",
+            "relay,other",
+            "--pairs",
+            "1000",
+            "--peer",
+            &peer,
+        ])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let wait = |what: &str, done: &dyn Fn() -> bool| {
+        while !done() {
+            assert!(std::time::Instant::now() < deadline, "{what}");
+            std::thread::yield_now();
+        }
+    };
+    wait("the gateway starts", &|| pid_file.exists());
+    let pid: u32 = std::fs::read_to_string(&pid_file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let own = nix::unistd::Pid::from_raw(compare.id() as i32);
+    nix::sys::signal::kill(own, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert_eq!(compare.wait().unwrap().code(), Some(130));
+    let gone = || {
+        // A zombie that nobody waits for any more has ended too.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    wait("the gateway ends", &gone);
+}

@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::peers::Peer;
 use crate::error::Error;
-use crate::proc;
+use crate::{net, proc};
 
 /// Those that run, so that they end with this program when it is told to end.
 static STARTED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
@@ -21,23 +21,19 @@ fn started() -> MutexGuard<'static, Vec<u32>> {
     STARTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on SIGTERM and SIGINT end what was started before they end this program.
-pub fn end_together() -> Result<(), Error> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGINT);
-    signals
-        .thread_block()
-        .map_err(|e| Error::Io("blocking signals".to_owned(), e.into()))?;
-    std::thread::spawn(move || {
-        if let Ok(signal) = signals.wait() {
-            for pid in started().iter() {
-                let _ = kill(Pid::from_raw(*pid as i32), Signal::SIGTERM);
-            }
-            std::process::exit(128 + signal as i32);
+/// From now on SIGTERM and SIGINT end what was started before they end this program. Caught, not
+/// blocked: a blocked signal stays blocked in what is started.
+pub fn end_together() {
+    std::thread::spawn(|| {
+        let told = net::block_on(net::terminated());
+        for pid in started().iter() {
+            let _ = kill(Pid::from_raw(*pid as i32), Signal::SIGTERM);
         }
+        if let Err(e) = told {
+            eprintln!("trunkline-bench: {e}");
+        }
+        std::process::exit(130);
     });
-    Ok(())
 }
 
 /// How long a process may take to end after SIGTERM.
