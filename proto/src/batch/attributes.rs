@@ -10,9 +10,11 @@ use smallvec::SmallVec;
 use super::{
     Data, Error, Level,
     data::{ARENA, Found, NONE, Piece, copy_run, each_field},
-    value::{KeyValue, Value},
+    value::{KeyValue, Value, same_key},
 };
-use crate::wire::{MAX_DEPTH, WireType, put_tag, put_varint, read_field, varint_len};
+use crate::wire::{
+    DecodeError, MAX_DEPTH, WireType, peek, put_tag, put_varint, read_field, skip_plain, varint_len,
+};
 
 /// Which rows an edit is for.
 #[derive(Clone, Copy, Debug)]
@@ -214,7 +216,7 @@ impl<'a> Program<'a> {
         if self.lengths & length_bit(key.len()) == 0 {
             return None;
         }
-        self.keys.iter().position(|known| *known == key)
+        self.keys.iter().position(|known| same_key(known, key))
     }
 }
 
@@ -385,55 +387,17 @@ impl Data {
             };
             let (mut pos, end) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
             let Some(buf) = buf.get(..end) else { continue };
-            let tag = (number << 3 | 2) as u8;
-            while pos < end {
-                let (head, body, next);
-                // An attribute with a tag and a length of one byte each, its key first: skip
-                // it by the length of the key, or look closer.
-                if let Some(&[own, len, 0x0a, key_len]) = buf.get(pos..pos + 4)
-                    && own == tag
-                    && len < 0x80
-                    && key_len < 0x80
-                {
-                    (head, body, next) = (pos, pos + 2, pos + 2 + usize::from(len));
-                    if program.lengths & length_bit(key_len.into()) == 0 && next <= end {
-                        // The key could be given again further in, but only where there is
-                        // more than a key and a value.
-                        let after = body + 2 + usize::from(key_len);
-                        if let Some(&[0x12, value]) = buf.get(after..after + 2)
-                            && after + 2 + usize::from(value) == next
-                        {
-                            pos = next;
-                            continue;
-                        }
-                    }
-                } else {
-                    let field = read_field(buf, pos, MAX_DEPTH)?;
-                    (head, body, next) = (pos, field.start, field.end);
-                    if field.number != number || field.wire != WireType::Len {
-                        pos = next;
-                        continue;
-                    }
-                }
-                let Some(bytes) = buf.get(body..next) else {
-                    return Err(read_field(buf, head, MAX_DEPTH)
-                        .err()
-                        .map_or(Error::TooLarge, Error::Decode));
-                };
-                pos = next;
-                let entry = KeyValue::read(bytes).map_err(|mut error| {
-                    error.offset += body;
-                    error
-                })?;
+            while let Some(field) = next_attribute(buf, &mut pos, end, number, program.lengths)? {
+                let entry = field.read(buf)?;
                 if let Some(slot) = program.find(entry.key) {
-                    let (start, end) = (body as u32 | base, next as u32 | base);
+                    let (start, end) = (field.start as u32 | base, field.end as u32 | base);
                     if let Some(state @ State::Absent) = states.get_mut(slot) {
                         *state = State::Original { start, end };
                     }
                     found.push(Occurrence {
                         slot: slot as u16,
                         piece: at as u32,
-                        head: head as u32 | base,
+                        head: field.head as u32 | base,
                         end,
                     });
                 }
@@ -889,6 +853,74 @@ impl Data {
     }
 }
 
+/// An attribute found: offsets of its tag, its `KeyValue` and its end.
+#[derive(Clone, Copy)]
+struct Attribute {
+    head: usize,
+    start: usize,
+    end: usize,
+}
+
+impl Attribute {
+    #[inline(always)]
+    fn read<'a>(&self, buf: &'a [u8]) -> Result<KeyValue<'a>, DecodeError> {
+        KeyValue::read(buf.get(self.start..self.end).unwrap_or_default()).map_err(|mut error| {
+            error.offset += self.start;
+            error
+        })
+    }
+}
+
+/// The next field `number` (below 16) at or after `pos` that can have a key of one of these
+/// lengths (see [`length_bit`]): others are stepped over without a closer look.
+#[inline(always)]
+fn next_attribute(
+    buf: &[u8],
+    pos: &mut usize,
+    end: usize,
+    number: u32,
+    lengths: u64,
+) -> Result<Option<Attribute>, DecodeError> {
+    let tag = number << 3 | 2;
+    while *pos < end {
+        let head = *pos;
+        if let Some(peeked) = peek(buf, head) {
+            // The tag, a length of one byte, the key's tag, its length of one byte.
+            if peeked & 0x80ff_80ff == 0x000a_0000 | tag {
+                let (len, key) = ((peeked >> 8 & 0xff) as usize, (peeked >> 24) as usize);
+                let next = head + 2 + len;
+                if lengths & length_bit(key) == 0 && next <= end {
+                    // Where there is more than a key and a value, the key could be given again.
+                    let after = head + 4 + key;
+                    if let Some(value) = buf.get(after..).and_then(|rest| rest.first_chunk::<2>())
+                        && value[0] == 0x12
+                        && after + 2 + usize::from(value[1]) == next
+                    {
+                        *pos = next;
+                        continue;
+                    }
+                }
+            } else if peeked & 0xff != tag
+                && let Some(next) = skip_plain(peeked, head)
+                && next <= end
+            {
+                *pos = next;
+                continue;
+            }
+        }
+        let field = read_field(buf, head, MAX_DEPTH)?;
+        *pos = field.end;
+        if field.number == number && field.wire == WireType::Len {
+            return Ok(Some(Attribute {
+                head,
+                start: field.start,
+                end: field.end,
+            }));
+        }
+    }
+    Ok(None)
+}
+
 /// The address of the first `KeyValue` with this key in these pieces.
 #[inline]
 pub(crate) fn find_key(
@@ -898,7 +930,6 @@ pub(crate) fn find_key(
     number: u32,
     key: &[u8],
 ) -> Result<Option<(u32, u32)>, Error> {
-    let tag = (number << 3 | 2) as u8;
     for piece in pieces {
         let Piece::Run { start, end } = *piece else {
             continue;
@@ -907,33 +938,8 @@ pub(crate) fn find_key(
         let buf = if base == 0 { payload } else { arena };
         let (mut pos, end) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
         let Some(buf) = buf.get(..end) else { continue };
-        while pos < end {
-            if let Some(&[own, len, 0x0a, key_len]) = buf.get(pos..pos + 4)
-                && own == tag
-                && len < 0x80
-                && key_len < 0x80
-                && usize::from(key_len) != key.len()
-            {
-                let next = pos + 2 + usize::from(len);
-                let after = pos + 4 + usize::from(key_len);
-                if let Some(&[0x12, value]) = buf.get(after..after + 2)
-                    && after + 2 + usize::from(value) == next
-                    && next <= end
-                {
-                    pos = next;
-                    continue;
-                }
-            }
-            let field = read_field(buf, pos, MAX_DEPTH)?;
-            pos = field.end;
-            if field.number != number || field.wire != WireType::Len {
-                continue;
-            }
-            let entry = KeyValue::read(field.bytes(buf)).map_err(|mut error| {
-                error.offset += field.start;
-                error
-            })?;
-            if entry.key == key {
+        while let Some(field) = next_attribute(buf, &mut pos, end, number, length_bit(key.len()))? {
+            if same_key(field.read(buf)?.key, key) {
                 return Ok(Some((field.start as u32 | base, field.end as u32 | base)));
             }
         }

@@ -62,18 +62,35 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub fn len(&self) -> usize {
-        self.parent.len()
+        self.start.len()
     }
 
-    #[inline]
-    fn push(&mut self, parent: u32, field: &Found) {
-        self.parent.push(parent);
+    /// Appends where a row lies; [`Rows::fill`] adds the rest, for many rows at once.
+    #[inline(always)]
+    fn push(&mut self, field: &Found) {
         self.head.push(field.head);
         self.start.push(field.start);
         self.end.push(field.end);
-        self.field.push(field.number as u8);
-        self.patch.push(NONE);
-        self.place.push(0);
+    }
+
+    /// The columns that are the same for all rows just appended.
+    #[inline]
+    fn fill(&mut self, parent: u32, number: u32) {
+        let len = self.start.len();
+        self.parent.resize(len, parent);
+        self.field.resize(len, number as u8);
+        self.patch.resize(len, NONE);
+        self.place.resize(len, 0);
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.head.reserve(more);
+        self.start.reserve(more);
+        self.end.reserve(more);
+        self.parent.reserve(more);
+        self.field.reserve(more);
+        self.patch.reserve(more);
+        self.place.reserve(more);
     }
 }
 
@@ -115,13 +132,15 @@ pub struct Data {
     pub(crate) patches: Vec<Patch>,
     pub(crate) pieces: Vec<Piece>,
     pub(crate) places: u32,
+    /// Lengths by patch, kept between encodings of single rows.
+    pub(crate) lengths: Vec<usize>,
     pub(crate) edited: bool,
     /// Rows were dropped, added or moved.
     pub(crate) restructured: bool,
 }
 
 impl Data {
-    pub(crate) fn new(signal: Signal, payload: Bytes) -> Result<Data, Error> {
+    pub(crate) fn new(signal: Signal, payload: Bytes, items: usize) -> Result<Data, Error> {
         let mut data = Data {
             signal,
             arena: Vec::new(),
@@ -129,6 +148,7 @@ impl Data {
             patches: Vec::new(),
             pieces: Vec::new(),
             places: 0,
+            lengths: Vec::new(),
             edited: false,
             restructured: false,
             payload,
@@ -141,7 +161,9 @@ impl Data {
             start: 0,
             end,
         };
-        data.rows[Level::Request.index()].push(NONE, &whole);
+        data.rows[Level::Request.index()].push(&whole);
+        data.rows[Level::Request.index()].fill(NONE, 0);
+        data.rows[Level::Item.index()].reserve(items);
         data.rows[Level::Request.index()].ready = true;
         for level in [Level::Resource, Level::Scope, Level::Item] {
             data.load(level)?;
@@ -208,6 +230,16 @@ impl Data {
     /// The row of a metric's data.
     pub(crate) fn metric_data(&mut self, metric: u32) -> Result<Option<u32>, Error> {
         self.load(Level::MetricData)?;
+        // Of several found in the bytes the last is the one that counts; no search through
+        // the metric's pieces, which a sender can make many.
+        let rows = self.level(Level::MetricData);
+        let (first, count) = (
+            rows.first.get(metric as usize),
+            rows.count.get(metric as usize),
+        );
+        if let (Some(first), Some(count @ 1..)) = (first, count) {
+            return Ok(Some(first + count - 1));
+        }
         let mut found = None;
         self.for_children(Level::MetricData, metric, |row| found = Some(row));
         Ok(found)
@@ -345,10 +377,15 @@ impl Data {
                     };
                     return Err(DecodeError::new((field.head & !ARENA) as usize, kind));
                 }
-                rows.push(parent, &field);
+                rows.push(&field);
+                // Members of the metric's oneof differ in their number.
+                if level == Level::MetricData {
+                    rows.fill(parent, field.number);
+                }
             }
             Ok(())
         })?;
+        rows.fill(parent, level.field(kind).unwrap_or(0));
         rows.first.push(first);
         rows.count.push(rows.len() as u32 - first);
         Ok(())
@@ -585,7 +622,7 @@ impl Data {
         Ok(patch)
     }
 
-    /// Replaces the pieces of a row that was touched.
+    /// Replaces the pieces of a row.
     #[inline]
     pub(crate) fn set_pieces(
         &mut self,
@@ -593,6 +630,9 @@ impl Data {
         row: u32,
         pieces: &[Piece],
     ) -> Result<(), Error> {
+        if self.level(level).patch.get(row as usize) == Some(&NONE) && level != Level::Request {
+            return self.first_pieces(level, row, pieces);
+        }
         let patch = self.touch(level, row)? as usize;
         let next = self.next_piece()?;
         let Some(patch) = self.patches.get_mut(patch) else {
@@ -617,6 +657,31 @@ impl Data {
             slots.copy_from_slice(pieces);
         }
         patch.len = pieces.len() as u32;
+        Ok(())
+    }
+
+    /// The pieces of a row that had none: what most edits do to most rows.
+    #[inline]
+    fn first_pieces(&mut self, level: Level, row: u32, pieces: &[Piece]) -> Result<(), Error> {
+        let rows = self.level(level);
+        let Some(&parent) = rows.parent.get(row as usize) else {
+            return Err(Error::NoRow(level, row));
+        };
+        self.explode(level, parent)?;
+        self.edited = true;
+        let patch = self.patches.len() as u32;
+        let (first, len) = (self.next_piece()?, pieces.len() as u32);
+        self.pieces.extend_from_slice(pieces);
+        self.patches.push(Patch {
+            first,
+            len,
+            cap: len,
+            exploded: 0,
+            lost: 0,
+        });
+        if let Some(slot) = self.level_mut(level).patch.get_mut(row as usize) {
+            *slot = patch;
+        }
         Ok(())
     }
 
@@ -702,7 +767,8 @@ impl Data {
         field: Found,
     ) -> Result<u32, Error> {
         let row = self.level(level).len() as u32;
-        self.level_mut(level).push(parent, &field);
+        self.level_mut(level).push(&field);
+        self.level_mut(level).fill(parent, field.number);
         self.load_below(level, row)?;
         Ok(row)
     }

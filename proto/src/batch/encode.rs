@@ -32,19 +32,28 @@ impl Data {
         writer.flush();
     }
 
-    /// The message of one row encoded, at the end of `out`.
-    pub(crate) fn encode_row(&self, level: Level, row: u32, out: &mut Vec<u8>) {
-        let mut lengths = Lengths(vec![0; self.patches.len()]);
+    /// The message of one row encoded, at the end of `out`. `lengths` is space that can be
+    /// used again from row to row.
+    pub(crate) fn encode_row(
+        &self,
+        level: Level,
+        row: u32,
+        lengths: &mut Vec<usize>,
+        out: &mut Vec<u8>,
+    ) {
+        lengths.resize(self.patches.len(), 0);
+        let mut measured = Lengths(std::mem::take(lengths));
         // A row that lost its items is still a row: only what is in it can be left out.
-        self.measure(level, row, &mut lengths);
+        self.measure(level, row, &mut measured);
         let mut writer = Writer {
             data: self,
             out,
             start: 0,
             end: 0,
         };
-        writer.body(level, row, &lengths);
+        writer.body(level, row, &measured);
         writer.flush();
+        *lengths = measured.0;
     }
 
     fn patch_of(&self, level: Level, row: u32) -> u32 {

@@ -138,7 +138,11 @@ impl Batch {
                 return Err(Error::TooLarge);
             }
             let payload = self.to_protobuf();
-            self.data = Some(Arc::new(Data::new(self.signal, payload.clone())?));
+            self.data = Some(Arc::new(Data::new(
+                self.signal,
+                payload.clone(),
+                self.items,
+            )?));
             self.parts = SmallVec::from_buf([payload]);
         }
         match &mut self.data {

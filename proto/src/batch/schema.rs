@@ -23,6 +23,8 @@ pub(crate) enum Def {
     One(&'static Message),
     /// Repeated messages.
     Many(&'static Message),
+    /// Repeated `KeyValue`.
+    Attributes,
 }
 
 /// A message type.
@@ -31,53 +33,62 @@ pub(crate) struct Message {
     pub name: &'static str,
     /// Layout by field number.
     fields: [Def; FIELDS],
-    /// Bit set of the field numbers of its oneof (no OTLP message has two).
-    pub oneof: u32,
+    /// The tag of its attributes, a byte; 0 without.
+    pub attribute_tag: u32,
+    /// Bit per tag of one byte with which a scalar, string or bytes field is as it should be.
+    pub plain: u128,
 }
 
 const FIELDS: usize = 17;
 
 impl Message {
-    const fn new(name: &'static str, oneof: u32, defs: &[(usize, Def)]) -> Message {
+    const fn new(name: &'static str, defs: &[(usize, Def)]) -> Message {
         let mut fields = [Def::Unknown; FIELDS];
+        let (mut attribute_tag, mut plain) = (0, 0);
         let mut i = 0;
         while i < defs.len() {
             let (number, def) = defs[i];
             fields[number] = def;
+            let wire = match def {
+                Def::Varint | Def::Varints => 0,
+                Def::Fixed64 | Def::Fixed64s => 1,
+                Def::Bytes => 2,
+                Def::Fixed32 => 5,
+                Def::Attributes => {
+                    attribute_tag = (number as u32) << 3 | 2;
+                    6
+                }
+                Def::Unknown | Def::One(_) | Def::Many(_) => 6,
+            };
+            if wire != 6 && number < 16 {
+                plain |= 1 << (number << 3 | wire);
+            }
             i += 1;
         }
         Message {
             name,
             fields,
-            oneof,
+            attribute_tag,
+            plain,
         }
     }
 
     /// The layout of field `number`.
     #[inline(always)]
     pub fn field(&self, number: u32) -> Def {
-        self.fields
-            .get(number as usize)
-            .copied()
-            .unwrap_or(Def::Unknown)
+        match self.fields.get(number as usize) {
+            Some(Def::Attributes) => Def::Many(&KEY_VALUE),
+            Some(def) => *def,
+            None => Def::Unknown,
+        }
     }
 }
 
-const fn bits(numbers: &[u32]) -> u32 {
-    let (mut set, mut i) = (0, 0);
-    while i < numbers.len() {
-        set |= 1 << numbers[i];
-        i += 1;
-    }
-    set
-}
-
-use Def::{Bytes, Fixed32, Fixed64, Fixed64s, Many, One, Varint, Varints};
+use Def::{Attributes, Bytes, Fixed32, Fixed64, Fixed64s, Many, One, Varint, Varints};
 
 macro_rules! messages {
-    ($($id:ident $name:literal $([$($one:literal)*])? { $($number:literal $def:expr),* $(,)? })*) => {
-        $(pub(crate) static $id: Message =
-            Message::new($name, bits(&[$($($one),*)?]), &[$(($number, $def)),*]);)*
+    ($($id:ident $name:literal { $($number:literal $def:expr),* $(,)? })*) => {
+        $(pub(crate) static $id: Message = Message::new($name, &[$(($number, $def)),*]);)*
     };
 }
 
@@ -87,51 +98,51 @@ messages! {
     SCOPE_SPANS "ScopeSpans" { 1 One(&SCOPE), 2 Many(&SPAN), 3 Bytes }
     SPAN "Span" {
         1 Bytes, 2 Bytes, 3 Bytes, 4 Bytes, 5 Bytes, 6 Varint, 7 Fixed64, 8 Fixed64,
-        9 Many(&KEY_VALUE), 10 Varint, 11 Many(&EVENT), 12 Varint, 13 Many(&LINK), 14 Varint,
+        9 Attributes, 10 Varint, 11 Many(&EVENT), 12 Varint, 13 Many(&LINK), 14 Varint,
         15 One(&STATUS), 16 Fixed32,
     }
-    EVENT "Span.Event" { 1 Fixed64, 2 Bytes, 3 Many(&KEY_VALUE), 4 Varint }
-    LINK "Span.Link" { 1 Bytes, 2 Bytes, 3 Bytes, 4 Many(&KEY_VALUE), 5 Varint, 6 Fixed32 }
+    EVENT "Span.Event" { 1 Fixed64, 2 Bytes, 3 Attributes, 4 Varint }
+    LINK "Span.Link" { 1 Bytes, 2 Bytes, 3 Bytes, 4 Attributes, 5 Varint, 6 Fixed32 }
     STATUS "Status" { 2 Bytes, 3 Varint }
 
     METRICS "ExportMetricsServiceRequest" { 1 Many(&RESOURCE_METRICS) }
     RESOURCE_METRICS "ResourceMetrics" { 1 One(&RESOURCE), 2 Many(&SCOPE_METRICS), 3 Bytes }
     SCOPE_METRICS "ScopeMetrics" { 1 One(&SCOPE), 2 Many(&METRIC), 3 Bytes }
-    METRIC "Metric" [5 7 9 10 11] {
+    METRIC "Metric" {
         1 Bytes, 2 Bytes, 3 Bytes, 5 One(&GAUGE), 7 One(&SUM), 9 One(&HISTOGRAM),
-        10 One(&EXPONENTIAL_HISTOGRAM), 11 One(&SUMMARY), 12 Many(&KEY_VALUE),
+        10 One(&EXPONENTIAL_HISTOGRAM), 11 One(&SUMMARY), 12 Attributes,
     }
     GAUGE "Gauge" { 1 Many(&NUMBER_POINT) }
     SUM "Sum" { 1 Many(&NUMBER_POINT), 2 Varint, 3 Varint }
     HISTOGRAM "Histogram" { 1 Many(&HISTOGRAM_POINT), 2 Varint }
     EXPONENTIAL_HISTOGRAM "ExponentialHistogram" { 1 Many(&EXPONENTIAL_POINT), 2 Varint }
     SUMMARY "Summary" { 1 Many(&SUMMARY_POINT) }
-    NUMBER_POINT "NumberDataPoint" [4 6] {
-        2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Many(&EXEMPLAR), 6 Fixed64, 7 Many(&KEY_VALUE), 8 Varint,
+    NUMBER_POINT "NumberDataPoint" {
+        2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Many(&EXEMPLAR), 6 Fixed64, 7 Attributes, 8 Varint,
     }
     HISTOGRAM_POINT "HistogramDataPoint" {
         2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Fixed64, 6 Fixed64s, 7 Fixed64s, 8 Many(&EXEMPLAR),
-        9 Many(&KEY_VALUE), 10 Varint, 11 Fixed64, 12 Fixed64,
+        9 Attributes, 10 Varint, 11 Fixed64, 12 Fixed64,
     }
     EXPONENTIAL_POINT "ExponentialHistogramDataPoint" {
-        1 Many(&KEY_VALUE), 2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Fixed64, 6 Varint, 7 Fixed64,
+        1 Attributes, 2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Fixed64, 6 Varint, 7 Fixed64,
         8 One(&BUCKETS), 9 One(&BUCKETS), 10 Varint, 11 Many(&EXEMPLAR), 12 Fixed64, 13 Fixed64,
         14 Fixed64,
     }
     BUCKETS "Buckets" { 1 Varint, 2 Varints }
     SUMMARY_POINT "SummaryDataPoint" {
-        2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Fixed64, 6 Many(&QUANTILE), 7 Many(&KEY_VALUE), 8 Varint,
+        2 Fixed64, 3 Fixed64, 4 Fixed64, 5 Fixed64, 6 Many(&QUANTILE), 7 Attributes, 8 Varint,
     }
     QUANTILE "ValueAtQuantile" { 1 Fixed64, 2 Fixed64 }
-    EXEMPLAR "Exemplar" [3 6] {
-        2 Fixed64, 3 Fixed64, 4 Bytes, 5 Bytes, 6 Fixed64, 7 Many(&KEY_VALUE),
+    EXEMPLAR "Exemplar" {
+        2 Fixed64, 3 Fixed64, 4 Bytes, 5 Bytes, 6 Fixed64, 7 Attributes,
     }
 
     LOGS "ExportLogsServiceRequest" { 1 Many(&RESOURCE_LOGS) }
     RESOURCE_LOGS "ResourceLogs" { 1 One(&RESOURCE), 2 Many(&SCOPE_LOGS), 3 Bytes }
     SCOPE_LOGS "ScopeLogs" { 1 One(&SCOPE), 2 Many(&LOG_RECORD), 3 Bytes }
     LOG_RECORD "LogRecord" {
-        1 Fixed64, 2 Varint, 3 Bytes, 5 One(&ANY_VALUE), 6 Many(&KEY_VALUE), 7 Varint, 8 Fixed32,
+        1 Fixed64, 2 Varint, 3 Bytes, 5 One(&ANY_VALUE), 6 Attributes, 7 Varint, 8 Fixed32,
         9 Bytes, 10 Bytes, 11 Fixed64, 12 Bytes,
     }
 
@@ -156,15 +167,15 @@ messages! {
     KEY_VALUE_AND_UNIT "KeyValueAndUnit" { 1 Varint, 2 One(&ANY_VALUE), 3 Varint }
     STACK "Stack" { 1 Varints }
 
-    RESOURCE "Resource" { 1 Many(&KEY_VALUE), 2 Varint, 3 Many(&ENTITY_REF) }
+    RESOURCE "Resource" { 1 Attributes, 2 Varint, 3 Many(&ENTITY_REF) }
     ENTITY_REF "EntityRef" { 1 Bytes, 2 Bytes, 3 Bytes, 4 Bytes }
-    SCOPE "InstrumentationScope" { 1 Bytes, 2 Bytes, 3 Many(&KEY_VALUE), 4 Varint }
+    SCOPE "InstrumentationScope" { 1 Bytes, 2 Bytes, 3 Attributes, 4 Varint }
     KEY_VALUE "KeyValue" { 1 Bytes, 2 One(&ANY_VALUE), 3 Varint }
-    ANY_VALUE "AnyValue" [1 2 3 4 5 6 7 8] {
+    ANY_VALUE "AnyValue" {
         1 Bytes, 2 Varint, 3 Varint, 4 Fixed64, 5 One(&ARRAY), 6 One(&KEY_VALUES), 7 Bytes, 8 Varint,
     }
     ARRAY "ArrayValue" { 1 Many(&ANY_VALUE) }
-    KEY_VALUES "KeyValueList" { 1 Many(&KEY_VALUE) }
+    KEY_VALUES "KeyValueList" { 1 Attributes }
 }
 
 /// The request message of a signal.

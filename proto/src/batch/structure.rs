@@ -33,10 +33,10 @@ impl Data {
                 }
             }
             Signal::Metrics | Signal::Profiles => {
-                let mut bytes = Vec::new();
+                let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
                 for item in rows {
                     bytes.clear();
-                    self.encode_row(Level::Item, item, &mut bytes);
+                    self.encode_row(Level::Item, item, &mut lengths, &mut bytes);
                     items += walk::weight(self.signal, &bytes);
                 }
             }
@@ -105,7 +105,9 @@ impl Data {
         self.check_live(level, row)?;
         self.check_points(level, row, parent)?;
         let mut message = Vec::new();
-        self.encode_row(level, row, &mut message);
+        let mut lengths = std::mem::take(&mut self.lengths);
+        self.encode_row(level, row, &mut lengths, &mut message);
+        self.lengths = lengths;
         self.add_row(level, parent, &message)
     }
 
@@ -156,15 +158,18 @@ impl Data {
         let place = self.new_place();
         let mut held = Vec::new();
         self.for_children(level, parent, |row| held.push(row));
-        let before: Vec<u32> = self.level(level).place.clone();
+        let mut before = Vec::with_capacity(order.len());
         for row in order {
             let at = *row as usize;
             let here = self.level(level).parent.get(at) == Some(&parent);
             let known = self.level(level).place.get(at).copied().unwrap_or(NONE);
             if !here || known == NONE || known == place {
-                self.level_mut(level).place = before;
+                for (row, place) in before {
+                    self.put_place(level, row, place);
+                }
                 return Err(Error::NoRow(level, *row));
             }
+            before.push((*row, known));
             self.put_place(level, *row, place);
         }
         let mut children = order.to_vec();

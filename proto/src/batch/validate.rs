@@ -2,17 +2,15 @@
 //! every message has a legal layout and lies within its message, so that reading and editing
 //! need no error paths. Strings are not looked into: one that is not UTF-8 passes.
 
-use super::schema::{Def, KEY_VALUE, Message};
+use super::schema::{Def, Message};
 use crate::wire::{
-    DecodeError, DecodeErrorKind, Field, MAX_DEPTH, WireType, read_field, read_varint,
+    DecodeError, DecodeErrorKind, Field, MAX_DEPTH, WireType, peek, read_field, read_varint,
+    skip_plain,
 };
 
-/// Checks the message in all of `buf`. Returns whether it is regular: no singular message
-/// given in several pieces, and no oneof with more than one member.
-pub(crate) fn validate(buf: &[u8], message: &'static Message) -> Result<bool, DecodeError> {
-    let mut regular = true;
-    check(buf, 0, buf.len(), message, MAX_DEPTH, &mut regular)?;
-    Ok(regular)
+/// Checks the message in all of `buf`.
+pub(crate) fn validate(buf: &[u8], message: &'static Message) -> Result<(), DecodeError> {
+    check(buf, 0, buf.len(), message, MAX_DEPTH)
 }
 
 fn check(
@@ -21,32 +19,20 @@ fn check(
     end: usize,
     message: &'static Message,
     depth: usize,
-    regular: &mut bool,
 ) -> Result<(), DecodeError> {
     let buf = buf.get(..end).unwrap_or(buf);
     let mut pos = start;
-    // Bit per singular message seen; the members of a oneof share bit 0.
-    let mut seen = 0u32;
     while pos < end {
+        if let Some(next) = plain(buf, pos, message).filter(|next| *next <= end) {
+            pos = next;
+            continue;
+        }
         let field = read_field(buf, pos, depth)?;
         pos = field.end;
         let def = message.field(field.number);
-        if field.number < 32 && message.oneof >> field.number & 1 == 1 {
-            *regular &= seen & 1 == 0;
-            seen |= 1;
-        }
         match (def, field.wire) {
-            (Def::Many(inner), WireType::Len) => {
-                if std::ptr::eq(inner, &KEY_VALUE) && plain_attribute(buf, field.start, field.end) {
-                    continue;
-                }
-                nested(buf, field, inner, depth, regular)?;
-            }
-            (Def::One(inner), WireType::Len) => {
-                let bit = 1 << (field.number & 31);
-                *regular &= seen & bit == 0;
-                seen |= bit;
-                nested(buf, field, inner, depth, regular)?;
+            (Def::Many(inner) | Def::One(inner), WireType::Len) => {
+                nested(buf, field, inner, depth)?
             }
             (Def::Unknown, _)
             | (Def::Bytes, WireType::Len)
@@ -77,12 +63,11 @@ fn nested(
     field: Field,
     message: &'static Message,
     depth: usize,
-    regular: &mut bool,
 ) -> Result<(), DecodeError> {
     let Some(depth) = depth.checked_sub(1) else {
         return Err(DecodeError::new(field.head, DecodeErrorKind::Depth));
     };
-    check(buf, field.start, field.end, message, depth, regular)
+    check(buf, field.start, field.end, message, depth)
 }
 
 fn packed_varints(buf: &[u8], field: Field) -> Result<(), DecodeError> {
@@ -97,28 +82,37 @@ fn packed_varints(buf: &[u8], field: Field) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Whether `buf[start..end]` is the attribute nearly every attribute is: a key, then a value
-/// that is a string, bytes, a boolean, a small integer or a double, all lengths one byte.
-/// Anything else is for the general check to judge.
+/// Where the field at `pos` ends, if it is what nearly every field is: a number, a short
+/// string, or an attribute with a key and a value that is a string, bytes, a boolean, a small
+/// integer or a double. Anything else is for the general check to judge.
 #[inline(always)]
-fn plain_attribute(buf: &[u8], start: usize, end: usize) -> bool {
-    let Some(b) = buf.get(start..end) else {
-        return false;
-    };
-    let [0x0a, key, rest @ ..] = b else {
-        return false;
-    };
-    let Some([0x12, len, value @ ..]) = rest.get(usize::from(*key)..) else {
-        return false;
-    };
-    if *key >= 0x80 || *len >= 0x80 || usize::from(*len) != value.len() {
-        return false;
+fn plain(buf: &[u8], pos: usize, message: &'static Message) -> Option<usize> {
+    let peeked = peek(buf, pos)?;
+    let tag = peeked & 0xff;
+    if tag == message.attribute_tag {
+        if peeked & 0x80ff_8000 != 0x000a_0000 {
+            return None;
+        }
+        let (len, key) = ((peeked >> 8 & 0xff) as usize, (peeked >> 24) as usize);
+        let next = pos + 2 + len;
+        let value = peek(buf, pos + 4 + key)?;
+        let value_len = (value >> 8 & 0xff) as usize;
+        // A string, say: the value's tag and length, the string's tag and length.
+        if value & 0xff != 0x12 || key + 4 + value_len != len {
+            return None;
+        }
+        let inner = value >> 24;
+        let legal = match value >> 16 & 0xff {
+            0x0a | 0x3a => inner as usize + 2 == value_len,
+            0x10 | 0x18 => value_len == 2 && inner < 0x80,
+            0x21 => value_len == 9,
+            _ => false,
+        };
+        return legal.then_some(next);
     }
-    match value {
-        [0x0a | 0x3a, len, text @ ..] => *len < 0x80 && text.len() == usize::from(*len),
-        [0x10 | 0x18, number] => *number < 0x80,
-        [0x18, low, high] => *low >= 0x80 && *high < 0x80,
-        [0x21, double @ ..] => double.len() == 8,
-        _ => false,
+    if tag < 0x80 && message.plain >> tag & 1 == 1 {
+        skip_plain(peeked, pos)
+    } else {
+        None
     }
 }

@@ -228,3 +228,33 @@ impl<'a> KeyValue<'a> {
         end_message(out, begin);
     }
 }
+
+/// Whether two keys are the same. Keys are short: two overlapping loads settle most, where
+/// a call of `memcmp` would cost more than the comparison.
+#[inline(always)]
+pub(crate) fn same_key(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    if let (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) = (
+        a.first_chunk::<8>(),
+        b.first_chunk::<8>(),
+        a.last_chunk::<8>(),
+        b.last_chunk::<8>(),
+    ) {
+        let same = (u64::from_le_bytes(*a_first) ^ u64::from_le_bytes(*b_first))
+            | (u64::from_le_bytes(*a_last) ^ u64::from_le_bytes(*b_last));
+        return same == 0 && (a.len() <= 16 || a == b);
+    }
+    if let (Some(a_first), Some(b_first), Some(a_last), Some(b_last)) = (
+        a.first_chunk::<4>(),
+        b.first_chunk::<4>(),
+        a.last_chunk::<4>(),
+        b.last_chunk::<4>(),
+    ) {
+        let same = (u32::from_le_bytes(*a_first) ^ u32::from_le_bytes(*b_first))
+            | (u32::from_le_bytes(*a_last) ^ u32::from_le_bytes(*b_last));
+        return same == 0;
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
+}

@@ -157,12 +157,19 @@ pub(crate) fn split(signal: Signal, buf: &[u8], max: usize) -> Vec<(Vec<u8>, usi
     cutter.done
 }
 
+/// A message around the items.
+struct Around {
+    number: u32,
+    /// Its other fields, neighbours together.
+    header: Vec<(usize, usize)>,
+}
+
 struct Cutter<'a> {
     signal: Signal,
     buf: &'a [u8],
     max: usize,
     /// The messages around the place that is being read, outermost (the request) first.
-    around: Vec<Field>,
+    around: Vec<Around>,
     /// Where those of them that were begun in `out` begin. The request has no header.
     open: Vec<usize>,
     out: Vec<u8>,
@@ -183,14 +190,25 @@ impl Cutter<'_> {
 
     fn container(&mut self, message: Field) {
         let depth = self.around.len();
-        let fields = || Fields::new(self.buf, message.start, message.end).flatten();
-        let children: Vec<Field> = fields()
-            .filter(|field| self.leads_on(depth, field.number))
-            .collect();
+        let mut children = Vec::new();
+        let mut header: Vec<(usize, usize)> = Vec::new();
+        for field in Fields::new(self.buf, message.start, message.end).flatten() {
+            if self.leads_on(depth, field.number) {
+                children.push(field);
+                continue;
+            }
+            match header.last_mut() {
+                Some((_, end)) if *end == field.head => *end = field.end,
+                _ => header.push((field.head, field.end)),
+            }
+        }
         if children.is_empty() && depth > 0 {
             return self.leaf(message, 0);
         }
-        self.around.push(message);
+        self.around.push(Around {
+            number: message.number,
+            header,
+        });
         for child in children {
             if depth < 2 {
                 self.container(child);
@@ -227,20 +245,20 @@ impl Cutter<'_> {
         if self.items + weight > self.max && self.items > 0 {
             self.finish();
         }
-        let first = self.open.is_empty();
         for depth in self.open.len()..self.around.len() {
-            let Some(message) = self.around.get(depth).copied() else {
+            let Some(message) = self.around.get(depth) else {
                 break;
             };
-            self.open.push(if depth == 0 && first {
+            // The request itself has no tag and no length.
+            let begin = if depth == 0 {
                 0
             } else {
                 begin_message(&mut self.out, message.number)
-            });
-            for field in Fields::new(self.buf, message.start, message.end).flatten() {
-                if !self.leads_on(depth, field.number) {
-                    self.copy(field);
-                }
+            };
+            self.open.push(begin);
+            for (start, end) in &message.header {
+                self.out
+                    .extend_from_slice(self.buf.get(*start..*end).unwrap_or_default());
             }
         }
         self.copy(leaf);

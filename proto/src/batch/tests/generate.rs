@@ -429,7 +429,8 @@ fn rewrite_message(
         let mut out = Vec::new();
         match (message.field(field.number), field.wire) {
             (Def::Many(inner), _) => {
-                let entity = entity && !std::ptr::eq(inner, &schema::KEY_VALUE);
+                let replaced = [&schema::KEY_VALUE, &schema::ENTITY_REF];
+                let entity = entity && !replaced.iter().any(|other| std::ptr::eq(*other, inner));
                 put_bytes(
                     &mut out,
                     field.number,
@@ -468,7 +469,7 @@ fn rewrite_message(
             _ => {
                 if r.one_in(8)
                     && field.wire == WireType::Varint
-                    && message.oneof >> field.number & 1 == 0
+                    && !std::ptr::eq(message, &schema::ANY_VALUE)
                 {
                     let mut stale = Vec::new();
                     put_uint(&mut stale, field.number, 1);

@@ -77,7 +77,7 @@ pub enum Entity<'a> {
     LogRecord(&'a mut LogRecord),
     Metric(&'a mut Metric),
     Profile(#[allow(dead_code)] &'a mut Profile),
-    Number(&'a mut NumberDataPoint, MetricType),
+    Number(&'a mut NumberDataPoint),
     Histogram(&'a mut HistogramDataPoint),
     Exponential(&'a mut ExponentialHistogramDataPoint),
     Summary(&'a mut SummaryDataPoint),
@@ -129,8 +129,8 @@ pub fn entities(request: &mut Request, level: Level) -> Vec<Entity<'_>> {
                 }
                 match &mut metric.data {
                     None => {}
-                    Some(Data::Gauge(Gauge { data_points })) => numbers(level, data_points, MetricType::Gauge, &mut found),
-                    Some(Data::Sum(Sum { data_points, .. })) => numbers(level, data_points, MetricType::Sum, &mut found),
+                    Some(Data::Gauge(Gauge { data_points })) => numbers(level, data_points, &mut found),
+                    Some(Data::Sum(Sum { data_points, .. })) => numbers(level, data_points, &mut found),
                     Some(Data::Histogram(data)) => for point in &mut data.data_points {
                         match level {
                             Level::DataPoint => found.push(Entity::Histogram(point)),
@@ -159,15 +159,10 @@ pub fn entities(request: &mut Request, level: Level) -> Vec<Entity<'_>> {
     found
 }
 
-fn numbers<'a>(
-    level: Level,
-    points: &'a mut [NumberDataPoint],
-    kind: MetricType,
-    found: &mut Vec<Entity<'a>>,
-) {
+fn numbers<'a>(level: Level, points: &'a mut [NumberDataPoint], found: &mut Vec<Entity<'a>>) {
     for point in points {
         match level {
-            Level::DataPoint => found.push(Entity::Number(point, kind)),
+            Level::DataPoint => found.push(Entity::Number(point)),
             Level::Exemplar => found.extend(point.exemplars.iter_mut().map(Entity::Exemplar)),
             _ => {}
         }
@@ -212,7 +207,7 @@ pub fn lists(request: &mut Request, level: Level) -> Vec<Option<&mut dyn List>> 
                     Some(Data::ExponentialHistogram(data)) => &mut data.data_points,
                     Some(Data::Summary(data)) => &mut data.data_points,
                 },
-                (Entity::Number(point, _), Level::Exemplar) => &mut point.exemplars,
+                (Entity::Number(point), Level::Exemplar) => &mut point.exemplars,
                 (Entity::Histogram(point), Level::Exemplar) => &mut point.exemplars,
                 (Entity::Exponential(point), Level::Exemplar) => &mut point.exemplars,
                 (Entity::Summary(point), Level::Quantile) => &mut point.quantile_values,
@@ -284,7 +279,7 @@ impl<'a> Entity<'a> {
             Entity::Link(entity) => Some(&mut entity.attributes),
             Entity::LogRecord(entity) => Some(&mut entity.attributes),
             Entity::Metric(entity) => Some(&mut entity.metadata),
-            Entity::Number(entity, _) => Some(&mut entity.attributes),
+            Entity::Number(entity) => Some(&mut entity.attributes),
             Entity::Histogram(entity) => Some(&mut entity.attributes),
             Entity::Exponential(entity) => Some(&mut entity.attributes),
             Entity::Summary(entity) => Some(&mut entity.attributes),
@@ -401,7 +396,7 @@ impl<'a> Entity<'a> {
                 (Field::IsMonotonic, Some(Data::Sum(data))) => Bool(&mut data.is_monotonic),
                 _ => NotThere,
             },
-            Entity::Number(point, _) => match field {
+            Entity::Number(point) => match field {
                 Field::StartTime => U64(&mut point.start_time_unix_nano),
                 Field::Time => U64(&mut point.time_unix_nano),
                 Field::Flags => U32(&mut point.flags),
