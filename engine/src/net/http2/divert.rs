@@ -47,6 +47,29 @@ const DATA: u8 = 0;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 
+/// What [`Divert`] reads from: a connection that can fill several buffers at once.
+pub trait Recv: AsyncWrite + Unpin {
+    /// Reads into several buffers, in their order; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// The connection's.
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [MaybeUninitSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+}
+
+impl Recv for Transport {
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [MaybeUninitSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Transport::poll_recv(self, cx, buffers)
+    }
+}
+
 /// Limits of the connection that both `h2` and [`Divert`] know.
 #[derive(Clone, Debug)]
 pub struct Windows {
@@ -294,8 +317,8 @@ enum State {
 }
 
 /// The stream of bytes that `h2` reads and writes, less the bodies.
-pub struct Divert {
-    io: Transport,
+pub struct Divert<T = Transport> {
+    io: T,
     bodies: Bodies,
     windows: Windows,
     raw: Option<Buffer>,
@@ -322,14 +345,14 @@ pub struct Divert {
     out_payload: usize,
 }
 
-impl Divert {
+impl<T: Recv> Divert<T> {
     /// Wraps a server connection at its very beginning.
     pub fn new(
-        io: Transport,
+        io: T,
         windows: Windows,
         max_message: usize,
         budget: Arc<Budget>,
-    ) -> (Divert, Bodies) {
+    ) -> (Divert<T>, Bodies) {
         let bodies = Bodies(Rc::new(Shared {
             bodies: RefCell::new(Vec::new()),
             limits: Limits {
@@ -803,7 +826,7 @@ fn window_update(out: &mut Vec<u8>, stream: u32, n: u32) {
     out.extend_from_slice(&n.to_be_bytes());
 }
 
-impl AsyncRead for Divert {
+impl<T: Recv> AsyncRead for Divert<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -1003,7 +1026,7 @@ impl AsyncRead for Divert {
     }
 }
 
-impl AsyncWrite for Divert {
+impl<T: Recv> AsyncWrite for Divert<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -1061,7 +1084,7 @@ impl AsyncWrite for Divert {
     }
 }
 
-impl Drop for Divert {
+impl<T> Drop for Divert<T> {
     fn drop(&mut self) {
         self.bodies.0.gone.set(true);
         for body in self.bodies.0.bodies.borrow_mut().iter_mut() {
@@ -1071,3 +1094,6 @@ impl Drop for Divert {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
