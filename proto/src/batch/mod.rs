@@ -10,6 +10,7 @@ mod encode;
 mod error;
 mod fields;
 mod level;
+mod partition;
 mod schema;
 mod structure;
 #[cfg(test)]
