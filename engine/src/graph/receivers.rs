@@ -7,14 +7,19 @@ use super::{Bound, Message, shared::OtlpServers};
 use crate::{
     component::{ComponentId, CoreContext},
     net::{
-        self,
+        self, http1,
         http2::{
             divert::Windows,
             server::{self, Settings},
         },
         transport::Transport,
     },
-    receivers::otlp::{config::Config, grpc::GrpcService, ingest::Ingest},
+    receivers::otlp::{
+        config::Config,
+        grpc::GrpcService,
+        http::{self, HttpService, HttpSettings},
+        ingest::Ingest,
+    },
     runtime::{self, Accepted, Listener, mesh::Mesh},
 };
 
@@ -40,6 +45,10 @@ enum Protocol {
     Grpc {
         settings: Settings,
         service: Rc<GrpcService>,
+    },
+    Http {
+        settings: HttpSettings,
+        service: Rc<HttpService>,
     },
 }
 
@@ -91,6 +100,50 @@ impl Endpoint {
                         max_message,
                         include_metadata: grpc.include_metadata,
                     }),
+                },
+                tls: tls.clone(),
+                connections: connections.clone(),
+            });
+        }
+        if let (Some(http), Some((bound, tls))) = (config.protocols.http.get(), &servers.http) {
+            let server = &http.server;
+            let max_body = match usize::try_from(server.max_request_body_size) {
+                Ok(bytes @ 1..) => bytes,
+                _ => MAX_REQUEST,
+            };
+            let keepalive = server.keepalive.get();
+            let idle = keepalive.and_then(|k| k.idle_timeout.positive());
+            let settings = HttpSettings {
+                http1: http1::Limits {
+                    // As in Go's server, where one limit covers the head and another all of it.
+                    header: server
+                        .read_header_timeout
+                        .positive()
+                        .or(server.read_timeout.positive()),
+                    write: server.write_timeout.positive(),
+                    idle: idle.or(server.read_timeout.positive()),
+                    keep_alive: keepalive.is_some(),
+                    buffer: 0,
+                },
+                http2: Settings {
+                    windows: windows(0, ingest.core()),
+                    // Go's HTTP/2 server.
+                    max_concurrent_streams: Some(250),
+                    max_header_list: 1 << 20,
+                    max_message: max_body,
+                    max_idle: idle,
+                    max_age: None,
+                    max_age_grace: None,
+                    ping_after: None,
+                    ping_timeout: Duration::from_secs(15),
+                },
+            };
+            endpoints.push(Endpoint {
+                bound: bound.clone(),
+                receiver: id.clone(),
+                protocol: Protocol::Http {
+                    settings,
+                    service: Rc::new(HttpService::new(http, max_body, ingest)?),
                 },
                 tls: tls.clone(),
                 connections: connections.clone(),
@@ -193,8 +246,20 @@ impl Endpoint {
                 .await
                 .map_err(io::Error::other)
             }
+            Protocol::Http { settings, service } => {
+                let mut settings = settings.clone();
+                settings.http2.windows = windows(self.connections.get(), core);
+                settings.http1.buffer = read_buffer(self.connections.get(), core);
+                http::serve(io, peer, &settings, service).await
+            }
         }
     }
+}
+
+/// What one more HTTP/1.1 connection may read at a time, bytes, within the same quarter as
+/// [`windows`]. More than this gains nothing: it would no longer fit the cache.
+fn read_buffer(connections: usize, core: &CoreContext) -> usize {
+    (core.budget.limit() / 4 / (connections + 1)).clamp(16 << 10, 256 << 10)
 }
 
 /// Windows for one more connection on a core: what connections could make the gateway hold

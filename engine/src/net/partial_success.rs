@@ -23,16 +23,21 @@ struct PartialSuccess {
 /// (OTLP specification: keep responses small).
 const MESSAGE: usize = 64 << 10;
 
-/// The protobuf form.
-pub fn protobuf(rejected: u64, message: &str) -> Vec<u8> {
+/// A message as far as it is passed on.
+pub fn shortened(message: &str) -> &str {
     let mut end = message.len().min(MESSAGE);
     while !message.is_char_boundary(end) {
         end -= 1;
     }
+    message.get(..end).unwrap_or("")
+}
+
+/// The protobuf form.
+pub fn protobuf(rejected: u64, message: &str) -> Vec<u8> {
     Response {
         partial_success: Some(PartialSuccess {
             rejected: i64::try_from(rejected).unwrap_or(i64::MAX),
-            error_message: message.get(..end).unwrap_or("").to_owned(),
+            error_message: shortened(message).to_owned(),
         }),
     }
     .encode_to_vec()

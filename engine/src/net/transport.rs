@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use socket2::MaybeUninitSlice;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -19,9 +20,48 @@ pub enum Transport {
     TlsServer(Box<tokio_rustls::server::TlsStream<Stream>>),
     /// A client's side of TLS.
     TlsClient(Box<tokio_rustls::client::TlsStream<Stream>>),
+    /// One of the above whose first bytes were read already.
+    Prefixed(Box<Prefixed>),
+}
+
+/// Bytes that were read to find out what follows them, and the connection they came from.
+pub struct Prefixed {
+    prefix: Bytes,
+    inner: Transport,
+}
+
+impl Prefixed {
+    /// Copies what is left of the bytes read before; `None` when nothing is.
+    fn take(&mut self, space: usize) -> Option<Bytes> {
+        let n = self.prefix.len().min(space);
+        (n > 0).then(|| self.prefix.split_to(n))
+    }
 }
 
 impl Transport {
+    /// The same connection with bytes in front that were read already.
+    pub fn with_prefix(self, prefix: Bytes) -> Transport {
+        Transport::Prefixed(Box::new(Prefixed {
+            prefix,
+            inner: self,
+        }))
+    }
+
+    /// Whether bytes that were read already are still to be delivered.
+    pub fn has_prefix(&self) -> bool {
+        matches!(self, Transport::Prefixed(p) if !p.prefix.is_empty())
+    }
+
+    /// The protocol that TLS agreed on (RFC 7301).
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Transport::Plain(_) => None,
+            Transport::TlsServer(s) => s.get_ref().1.alpn_protocol(),
+            Transport::TlsClient(s) => s.get_ref().1.alpn_protocol(),
+            Transport::Prefixed(p) => p.inner.alpn(),
+        }
+    }
+
     /// Reads into several buffers, with one call to the kernel where the stream is plain.
     ///
     /// # Errors
@@ -33,6 +73,11 @@ impl Transport {
     ) -> Poll<io::Result<usize>> {
         if let Transport::Plain(stream) = self {
             return stream.poll_recv(cx, buffers);
+        }
+        if let Transport::Prefixed(p) = self {
+            if p.prefix.is_empty() {
+                return p.inner.poll_recv(cx, buffers);
+            }
         }
         let Some(first) = buffers.iter_mut().find(|b| !b.is_empty()) else {
             return Poll::Ready(Ok(0));
@@ -56,6 +101,13 @@ impl AsyncRead for Transport {
             Transport::Plain(s) => Pin::new(s).poll_read(cx, buf),
             Transport::TlsServer(s) => Pin::new(s).poll_read(cx, buf),
             Transport::TlsClient(s) => Pin::new(s).poll_read(cx, buf),
+            Transport::Prefixed(p) => match p.take(buf.remaining()) {
+                Some(bytes) => {
+                    buf.put_slice(&bytes);
+                    Poll::Ready(Ok(()))
+                }
+                None => Pin::new(&mut p.inner).poll_read(cx, buf),
+            },
         }
     }
 }
@@ -70,6 +122,7 @@ impl AsyncWrite for Transport {
             Transport::Plain(s) => Pin::new(s).poll_write(cx, buf),
             Transport::TlsServer(s) => Pin::new(s).poll_write(cx, buf),
             Transport::TlsClient(s) => Pin::new(s).poll_write(cx, buf),
+            Transport::Prefixed(p) => Pin::new(&mut p.inner).poll_write(cx, buf),
         }
     }
 
@@ -82,6 +135,7 @@ impl AsyncWrite for Transport {
             Transport::Plain(s) => Pin::new(s).poll_write_vectored(cx, bufs),
             Transport::TlsServer(s) => Pin::new(s).poll_write_vectored(cx, bufs),
             Transport::TlsClient(s) => Pin::new(s).poll_write_vectored(cx, bufs),
+            Transport::Prefixed(p) => Pin::new(&mut p.inner).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -90,6 +144,7 @@ impl AsyncWrite for Transport {
             Transport::Plain(s) => s.is_write_vectored(),
             Transport::TlsServer(s) => s.is_write_vectored(),
             Transport::TlsClient(s) => s.is_write_vectored(),
+            Transport::Prefixed(p) => p.inner.is_write_vectored(),
         }
     }
 
@@ -98,6 +153,7 @@ impl AsyncWrite for Transport {
             Transport::Plain(s) => Pin::new(s).poll_flush(cx),
             Transport::TlsServer(s) => Pin::new(s).poll_flush(cx),
             Transport::TlsClient(s) => Pin::new(s).poll_flush(cx),
+            Transport::Prefixed(p) => Pin::new(&mut p.inner).poll_flush(cx),
         }
     }
 
@@ -106,6 +162,7 @@ impl AsyncWrite for Transport {
             Transport::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Transport::TlsServer(s) => Pin::new(s).poll_shutdown(cx),
             Transport::TlsClient(s) => Pin::new(s).poll_shutdown(cx),
+            Transport::Prefixed(p) => Pin::new(&mut p.inner).poll_shutdown(cx),
         }
     }
 }

@@ -12,7 +12,7 @@ pub use grpc::{
 };
 pub use http::{
     Compression, CompressionParams, Cookies, Cors, HttpAuth, HttpClient, HttpKeepaliveClient,
-    HttpKeepaliveServer, HttpServer, check_compression,
+    HttpKeepaliveServer, HttpServer, check_compression, split_host_port,
 };
 pub use tls::{ClientTls, ServerTls, Tls, Tpm};
 

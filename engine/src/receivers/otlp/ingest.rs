@@ -24,6 +24,9 @@ use crate::{
 /// What a refusal says that a later try can cure.
 pub const HIGH_MEMORY: &str = "data refused due to high memory usage";
 
+/// What is said over HTTP of a body beyond the cap, also while it is inflated.
+pub const TOO_LARGE: &str = "http: request body too large";
+
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -177,7 +180,7 @@ impl Ingest {
                 format!("no pipeline takes {}", signal.name()),
             ));
         };
-        let batch = match self.batch(signal, body, codec, encoding, max_size) {
+        let batch = match self.batch(signal, transport, body, codec, encoding, max_size) {
             Ok(batch) => batch,
             Err(refusal) => return Outcome::Refused(refusal),
         };
@@ -206,6 +209,7 @@ impl Ingest {
     fn batch(
         &self,
         signal: Signal,
+        transport: Transport,
         body: Buffer,
         codec: Codec,
         encoding: Encoding,
@@ -216,7 +220,7 @@ impl Ingest {
         let plain = match codec {
             Codec::Identity => body,
             codec => {
-                let plain = self.inflate(codec, &body, max_size)?;
+                let plain = self.inflate(codec, &body, max_size, transport)?;
                 if encoding == Encoding::Protobuf {
                     let coding = codec.content_encoding();
                     packed = Some(Packed {
@@ -250,7 +254,13 @@ impl Ingest {
         })
     }
 
-    fn inflate(&self, codec: Codec, body: &[u8], max_size: usize) -> Result<Buffer, Refusal> {
+    fn inflate(
+        &self,
+        codec: Codec,
+        body: &[u8],
+        max_size: usize,
+        transport: Transport,
+    ) -> Result<Buffer, Refusal> {
         let Some(mut charge) = self.core.budget.charge(0) else {
             return Err(no_room());
         };
@@ -271,7 +281,12 @@ impl Ingest {
             Err(InflateError::NoRoom) => Err(no_room()),
             Err(InflateError::TooLarge) => Err(Refusal::permanent(
                 Code::ResourceExhausted,
-                format!("grpc: received message after decompression larger than max {max_size}"),
+                match transport {
+                    Transport::Grpc => format!(
+                        "grpc: received message after decompression larger than max {max_size}"
+                    ),
+                    Transport::Http => TOO_LARGE.to_owned(),
+                },
             )),
             Err(InflateError::Corrupt(text)) => {
                 Err(Refusal::permanent(Code::InvalidArgument, text))

@@ -2,4 +2,6 @@
 
 pub mod config;
 pub mod grpc;
+pub mod http;
 pub mod ingest;
+pub mod profiles;
