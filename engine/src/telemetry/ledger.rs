@@ -245,6 +245,7 @@ impl Drop for Leaving<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::telemetry::Level;

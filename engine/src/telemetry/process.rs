@@ -138,6 +138,7 @@ fn thread_cpu_seconds(thread: i32) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::telemetry::Level;
@@ -170,5 +171,12 @@ mod tests {
                 .first()
                 .is_some_and(|(core, seconds)| *core == 3 && *seconds >= 0.0)
         );
+
+        let registry = Registry::new(Level::Basic);
+        let _held = observe_cores(&registry, &Arc::new(threads), 4);
+        let families = registry.sample();
+        let series = families.iter().flat_map(|family| &family.series);
+        let labels: Vec<_> = series.map(|series| series.labels.clone()).collect();
+        assert_eq!(labels, [[("core", "3".to_owned())]]);
     }
 }

@@ -142,6 +142,7 @@ impl Handler for HealthEndpoint {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use http_body_util::BodyExt;
 

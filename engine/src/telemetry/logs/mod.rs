@@ -252,4 +252,5 @@ macro_rules! log_component {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;

@@ -2,7 +2,7 @@
 //! that kind of component. Made when the component is built; every method here is
 //! fit for the hot path unless it says otherwise.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use trunkline_proto::Signal;
 
@@ -245,18 +245,52 @@ pub struct ExporterMetrics {
     by_error: Option<ByError>,
 }
 
+/// Failures at level detailed: a series is made when its error happens first.
 #[derive(Debug)]
 struct ByError {
-    /// How a failure's series is made when it happens first.
-    make: MakeFailure,
-    known: RefCell<Vec<(Signal, String, bool, Counter)>>,
+    registry: Arc<Registry>,
+    core: usize,
+    exporter: String,
+    destination: Destination,
+    known: RefCell<Vec<Failure>>,
 }
 
-struct MakeFailure(Box<dyn Fn(Signal, &str, bool) -> Counter + Send>);
+#[derive(Debug)]
+struct Failure {
+    signal: Signal,
+    error: String,
+    permanent: bool,
+    counter: Counter,
+}
 
-impl std::fmt::Debug for MakeFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MakeFailure")
+impl ByError {
+    fn counter(&self, signal: Signal, error: &str, permanent: bool) -> Counter {
+        let mut labels = self.destination.labels(signal);
+        labels.push(("exporter", &self.exporter));
+        labels.push(("error_type", error));
+        labels.push(("error_permanent", if permanent { "true" } else { "false" }));
+        let descriptor = of(&desc::EXPORTER_SEND_FAILED, signal);
+        self.registry.counter(self.core, descriptor, &labels)
+    }
+
+    fn add(&self, signal: Signal, error: &str, permanent: bool, n: u64) {
+        let mut known = self.known.borrow_mut();
+        let found = known.iter().position(|failure| {
+            (failure.signal, failure.error.as_str(), failure.permanent)
+                == (signal, error, permanent)
+        });
+        if found.is_none() && known.len() < MAX_ERRORS {
+            known.push(Failure {
+                signal,
+                error: error.to_owned(),
+                permanent,
+                counter: self.counter(signal, error, permanent),
+            });
+        }
+        let place = found.unwrap_or(known.len().saturating_sub(1));
+        if let Some(failure) = known.get(place) {
+            failure.counter.add(n);
+        }
     }
 }
 
@@ -268,7 +302,7 @@ impl ExporterMetrics {
     /// Of the exporter `exporter` (its id). The registry is kept only for failures at
     /// level detailed.
     pub fn new(
-        registry: &std::sync::Arc<Registry>,
+        registry: &Arc<Registry>,
         core: usize,
         exporter: &str,
         destination: &Destination,
@@ -281,20 +315,12 @@ impl ExporterMetrics {
         let counters = |of_signal: &'static PerSignal| {
             per_signal(|signal| registry.counter(core, of(of_signal, signal), &labels(signal)))
         };
-        let by_error = (registry.level() >= Level::Detailed).then(|| {
-            let (registry, exporter, destination) =
-                (registry.clone(), exporter.to_owned(), destination.clone());
-            let make = move |signal, error: &str, permanent: bool| {
-                let mut labels = destination.labels(signal);
-                labels.push(("exporter", &exporter));
-                labels.push(("error_type", error));
-                labels.push(("error_permanent", if permanent { "true" } else { "false" }));
-                registry.counter(core, of(&desc::EXPORTER_SEND_FAILED, signal), &labels)
-            };
-            ByError {
-                make: MakeFailure(Box::new(make)),
-                known: RefCell::default(),
-            }
+        let by_error = (registry.level() >= Level::Detailed).then(|| ByError {
+            registry: registry.clone(),
+            core,
+            exporter: exporter.to_owned(),
+            destination: destination.clone(),
+            known: RefCell::default(),
         });
         ExporterMetrics {
             sent: counters(&desc::EXPORTER_SENT),
@@ -325,21 +351,9 @@ impl ExporterMetrics {
     /// retry would have helped.
     pub fn send_failed(&self, signal: Signal, n: u64, error_type: &str, permanent: bool) {
         at(&self.sent, signal).add(0);
-        let Some(by_error) = &self.by_error else {
-            at(&self.send_failed, signal).add(n);
-            return;
-        };
-        let mut known = by_error.known.borrow_mut();
-        let found = known.iter().position(|(s, error, p, _)| {
-            (*s, error.as_str(), *p) == (signal, error_type, permanent)
-        });
-        if found.is_none() && known.len() < MAX_ERRORS {
-            let counter = by_error.make.0(signal, error_type, permanent);
-            known.push((signal, error_type.to_owned(), permanent, counter));
-        }
-        let place = found.unwrap_or(known.len().saturating_sub(1));
-        if let Some((.., counter)) = known.get(place) {
-            counter.add(n);
+        match &self.by_error {
+            Some(by_error) => by_error.add(signal, error_type, permanent, n),
+            None => at(&self.send_failed, signal).add(n),
         }
     }
 

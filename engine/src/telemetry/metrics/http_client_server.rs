@@ -128,7 +128,16 @@ struct RpcSeries {
     registry: Arc<Registry>,
     core: usize,
     descriptor: &'static Descriptor,
-    known: RefCell<Vec<(String, &'static str, Option<Peer>, Histogram)>>,
+    known: RefCell<Vec<Call>>,
+}
+
+/// The calls of one method with one outcome.
+#[derive(Debug)]
+struct Call {
+    method: String,
+    code: &'static str,
+    peer: Option<Peer>,
+    seconds: Histogram,
 }
 
 impl RpcMetrics {
@@ -164,24 +173,24 @@ impl RpcMetrics {
     ) {
         let Some(series) = &self.detailed else { return };
         let mut known = series.known.borrow_mut();
-        let found = known.iter().position(|(m, c, p, _)| {
-            let p = p
+        let found = known.iter().position(|call| {
+            let of = call
+                .peer
                 .as_ref()
                 .map(|(address, port)| (address.as_str(), port.as_str()));
-            m == method && *c == code && p == peer
+            call.method == method && call.code == code && of == peer
         });
         if found.is_none() && known.len() < MAX_STATUSES {
-            let owned = peer.map(|(address, port)| (address.to_owned(), port.to_owned()));
-            known.push((
-                method.to_owned(),
+            known.push(Call {
+                method: method.to_owned(),
                 code,
-                owned,
-                series.make(method, code, peer),
-            ));
+                peer: peer.map(|(address, port)| (address.to_owned(), port.to_owned())),
+                seconds: series.make(method, code, peer),
+            });
         }
         let place = found.unwrap_or(known.len().saturating_sub(1));
-        if let Some((.., seconds)) = known.get(place) {
-            seconds.record(duration.as_secs_f64());
+        if let Some(call) = known.get(place) {
+            call.seconds.record(duration.as_secs_f64());
         }
     }
 }

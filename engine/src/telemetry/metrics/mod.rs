@@ -21,4 +21,5 @@ pub use http_client_server::{HttpMetrics, RpcMetrics};
 pub use registry::{FamilySample, HistogramSample, Observer, Registry, SampleValue, SeriesSample};
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
