@@ -18,18 +18,17 @@ use crate::{
     config::{
         Settings,
         gates::{GATES, Stage as GateStage},
-        level::Level as ConfigLevel,
-        telemetry::LogLevel as ConfigLogLevel,
     },
     extensions,
     graph::{Bound, CoreGraph, Message, Shared},
     net::{admission::Budget, compression, drain::Drain, in_hand::InHand},
     runtime::{self, Choice, cores, limits, mesh::Mesh},
     telemetry::{
-        Level, Registry,
-        logs::{self, LogsConfig},
-        metrics,
-        process::{CoreThreads, ProcessMetrics},
+        Registry,
+        logs::{self, LogHandle},
+        metrics::{Observer, descriptors},
+        process::{CoreThreads, ProcessMetrics, observe_cores},
+        setup,
     },
 };
 
@@ -45,17 +44,10 @@ const BUILD: Duration = Duration::from_secs(60);
 /// # Errors
 /// The text after `Error: `: what could not be built or started.
 pub fn run(settings: Settings, options: RunOptions) -> Result<(), String> {
-    let instance = uuid();
-    let resource = vec![
-        ("service.instance.id".to_owned(), instance),
-        ("service.name".to_owned(), "trunkline".to_owned()),
-        (
-            "service.version".to_owned(),
-            env!("CARGO_PKG_VERSION").to_owned(),
-        ),
-    ];
-    let log = logs::init(&logs_config(&settings, &resource)).map_err(|e| e.to_string())?;
-    let result = Gateway::start(settings, options, resource).and_then(Gateway::serve);
+    let telemetry = &settings.service.telemetry;
+    let resource = setup::resource(telemetry);
+    let log = logs::init(&setup::logs(telemetry, &resource)).map_err(|e| e.to_string())?;
+    let result = Gateway::start(settings, options, resource, &log).and_then(Gateway::serve);
     log.flush(Duration::from_secs(1));
     result
 }
@@ -66,6 +58,7 @@ struct Gateway {
     resource: Vec<(String, String)>,
     registry: Arc<Registry>,
     _process: ProcessMetrics,
+    _observers: Vec<Observer>,
     threads: Arc<CoreThreads>,
     budgets: Vec<Arc<Budget>>,
     mode: (runtime::Mode, String),
@@ -82,6 +75,7 @@ impl Gateway {
         settings: Settings,
         options: RunOptions,
         resource: Vec<(String, String)>,
+        log: &LogHandle,
     ) -> Result<Gateway, String> {
         let files = limits::raise_open_files();
         let choice = match options.runtime {
@@ -110,12 +104,7 @@ impl Gateway {
             open_files = files,
             "Runtime chosen"
         );
-        let level = match settings.service.telemetry.metrics.level {
-            ConfigLevel::None => Level::None,
-            ConfigLevel::Basic => Level::Basic,
-            ConfigLevel::Normal => Level::Normal,
-            ConfigLevel::Detailed => Level::Detailed,
-        };
+        let level = setup::level(&settings.service.telemetry);
         let registry = Arc::new(Registry::new(level));
         let process = ProcessMetrics::new(&registry);
         let threads = Arc::new(CoreThreads::default());
@@ -123,6 +112,9 @@ impl Gateway {
         // A quarter of what this process may use, in equal parts.
         let share = usize::try_from(limits::memory() / 4).unwrap_or(usize::MAX) / plan.count;
         let budgets: Vec<_> = (0..plan.count).map(|_| Budget::new(share)).collect();
+        let mut observers = observe_cores(&registry, &threads, plan.count);
+        observers.extend(observe_memory(&registry, &budgets));
+        observers.push(log.observe(&registry));
         let mesh = Mesh::new(plan.count, MESH_DEPTH);
 
         let (built, graphs) = mpsc::channel::<Result<(), String>>();
@@ -155,6 +147,7 @@ impl Gateway {
             resource,
             registry,
             _process: process,
+            _observers: observers,
             threads,
             budgets,
             mode: (mode, why),
@@ -212,8 +205,9 @@ impl Gateway {
         let (stop, stopped) = watch::channel(false);
         let mut servers = Vec::new();
         let mut listeners = Vec::new();
-        let failed =
-            |what: &str, error: admin::http::BindError| format!("failed to start {what}: {error}");
+        let failed = |endpoint: &str, error: admin::http::BindError| {
+            format!("failed to start extensions: failed to bind to address {endpoint}: {error}")
+        };
         let mut health = None;
         let mut zpages = Vec::new();
         tracing::info!("Starting extensions...");
@@ -227,8 +221,7 @@ impl Gateway {
                     &id.to_string(),
                 ));
                 let endpoint = &server.server.address.endpoint;
-                let listener = admin::http::bind(endpoint)
-                    .map_err(|e| failed(&format!("extension \"{id}\""), e))?;
+                let listener = admin::http::bind(endpoint).map_err(|e| failed(endpoint, e))?;
                 listeners.push(status_listener(&id.to_string(), "http", endpoint));
                 let body = server.response_body.as_ref().map(|body| {
                     extensions::health_check::server::ResponseBody {
@@ -250,32 +243,26 @@ impl Gateway {
                 health = Some(state);
             } else if let Some(config) = component.config::<extensions::zpages::config::Config>() {
                 let endpoint = config.server.address.endpoint.clone();
-                let listener = admin::http::bind(&endpoint)
-                    .map_err(|e| failed(&format!("extension \"{id}\""), e))?;
+                let listener = admin::http::bind(&endpoint).map_err(|e| failed(&endpoint, e))?;
                 listeners.push(status_listener(&id.to_string(), "http", &endpoint));
                 zpages.push(listener);
             } else if component
                 .config::<extensions::pprof::config::Config>()
                 .is_some()
             {
-                tracing::warn!(
-                    extension = %id,
-                    "Go's profiler is accepted and serves nothing; use perf on this process"
-                );
+                extensions::pprof::start(&id.to_string());
             }
         }
         for reader in self.settings.service.telemetry.metrics.endpoints() {
             let host = reader.host.as_deref().unwrap_or("localhost");
             let endpoint = format!("{host}:{}", reader.port.unwrap_or(8888));
-            let listener =
-                admin::http::bind(&endpoint).map_err(|e| failed("the metrics endpoint", e))?;
+            let listener = admin::http::bind(&endpoint).map_err(|error| {
+                format!(
+                    "failed to create meter provider: binding address {endpoint} for Prometheus exporter: {error}"
+                )
+            })?;
             listeners.push(status_listener("metrics", "http", &endpoint));
-            let page = metrics::Page {
-                without_scope_info: reader.without_scope_info,
-                without_units: reader.without_units,
-                without_type_suffix: reader.without_type_suffix,
-                resource: self.resource.clone(),
-            };
+            let page = setup::page(reader, &self.resource);
             servers.push(tokio::spawn(admin::http::serve(
                 listener,
                 Arc::new(admin::metrics::MetricsEndpoint::new(
@@ -512,6 +499,20 @@ impl admin::StatusSource for StatusOf {
     }
 }
 
+/// What requests in hand occupy, and may occupy, on each core.
+fn observe_memory(registry: &Registry, budgets: &[Arc<Budget>]) -> Vec<Observer> {
+    let mut observers = Vec::new();
+    for (core, budget) in budgets.iter().enumerate() {
+        let (core, of_used, of_limit) = (core.to_string(), budget.clone(), budget.clone());
+        let labels = [("core", core.as_str())];
+        let used = move || Some(of_used.used() as f64);
+        observers.push(registry.observe(&descriptors::MEMORY_USED, &labels, used));
+        let limit = move || Some(of_limit.limit() as f64);
+        observers.push(registry.observe(&descriptors::MEMORY_BUDGET, &labels, limit));
+    }
+    observers
+}
+
 fn status_listener(component: &str, protocol: &str, address: &str) -> admin::Listener {
     admin::Listener {
         component: component.to_owned(),
@@ -547,51 +548,4 @@ fn warning_text(warning: &crate::config::Diagnostic) -> String {
         }
     }
     text
-}
-
-fn logs_config(settings: &Settings, resource: &[(String, String)]) -> LogsConfig {
-    let logs = &settings.service.telemetry.logs;
-    LogsConfig {
-        level: match logs.level {
-            ConfigLogLevel::Debug => logs::LogLevel::Debug,
-            ConfigLogLevel::Info => logs::LogLevel::Info,
-            ConfigLogLevel::Warn => logs::LogLevel::Warn,
-            ConfigLogLevel::Error => logs::LogLevel::Error,
-            _ => logs::LogLevel::Silent,
-        },
-        encoding: if logs.encoding == "json" {
-            logs::Encoding::Json
-        } else {
-            logs::Encoding::Console
-        },
-        disable_caller: logs.disable_caller,
-        sampling: logs.sampling.enabled.then(|| logs::Sampling {
-            tick: logs.sampling.tick.get(),
-            initial: u64::try_from(logs.sampling.initial).unwrap_or(0),
-            thereafter: u64::try_from(logs.sampling.thereafter).unwrap_or(0),
-        }),
-        output_paths: logs.output_paths.clone(),
-        error_output_paths: logs.error_output_paths.clone(),
-        initial_fields: serde_json::Map::new(),
-        resource: if logs.disable_zap_resource {
-            Vec::new()
-        } else {
-            resource.to_vec()
-        },
-    }
-}
-
-/// A random identifier (RFC 9562, version 4).
-fn uuid() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    let high = RandomState::new().hash_one(1u8) & 0xffff_ffff_ffff_0fff | 0x4000;
-    let low = RandomState::new().hash_one(2u8) & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
 }

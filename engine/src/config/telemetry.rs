@@ -82,7 +82,7 @@ declare! {
         /// Where lines go: `stderr`, `stdout`, files.
         output_paths: Vec<String> = vec!["stderr".to_owned()];
         /// Where failures of the log itself go.
-        error_output_paths: Vec<String> = vec!["stderr".to_owned()], no_effect "failures of the log go to stderr";
+        error_output_paths: Vec<String> = vec!["stderr".to_owned()];
         /// Fields of every line.
         initial_fields: BTreeMap<String, Anything> = BTreeMap::new(), omit "";
         /// Exporters of the log.

@@ -34,16 +34,13 @@ pub(super) struct Exit {
 impl Consumer for Exit {
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         Box::pin(async move {
-            let items = batch.item_count() as u64;
+            // A caller that gives up drops this future: the guard counts then, too.
+            let leaving = self.ledger.leave(batch.item_count() as u64);
             let outcome = self.next.consume(batch, context).await;
             match &outcome {
-                Outcome::Accepted => self.ledger.sent(items),
-                Outcome::Partial { rejected, .. } => {
-                    let rejected = (*rejected).min(items);
-                    self.ledger.sent(items - rejected);
-                    self.ledger.refused(rejected);
-                }
-                Outcome::Refused(_) => self.ledger.refused(items),
+                Outcome::Accepted => leaving.sent(),
+                Outcome::Partial { rejected, .. } => leaving.partly_sent(*rejected),
+                Outcome::Refused(_) => leaving.refused(),
             }
             outcome
         })

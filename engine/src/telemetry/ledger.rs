@@ -215,12 +215,12 @@ impl Leaving<'_> {
         self.ledger.sent(std::mem::take(&mut self.items));
     }
 
-    /// All but `rejected` were taken; these were rejected for good, for `reason`.
-    pub fn partly_sent(mut self, rejected: u64, reason: &str) {
+    /// All but `rejected` were taken; these were not, and the sender will be told.
+    pub fn partly_sent(mut self, rejected: u64) {
         let items = std::mem::take(&mut self.items);
         // A destination may claim to have rejected more than it was given.
         let rejected = rejected.min(items);
-        self.ledger.dropped(reason, rejected);
+        self.ledger.refused(rejected);
         self.ledger.sent(items - rejected);
     }
 
@@ -322,16 +322,18 @@ mod tests {
         let pipeline = ledger.pipeline(0, "traces");
         let held = pipeline.enter(55);
         pipeline.leave(10).sent();
-        pipeline.leave(10).partly_sent(3, "rejected");
-        pipeline.leave(10).partly_sent(11, "rejected");
+        pipeline.leave(10).partly_sent(3);
+        pipeline.leave(10).partly_sent(11);
         pipeline.leave(10).refused();
         pipeline.leave(10).dropped("queue full");
         drop(pipeline.leave(5));
         drop(held);
         let balance = of(&ledger, "traces");
         assert_eq!(balance.difference(), 0);
-        assert_eq!((balance.sent, balance.refused), (17, 15));
-        let dropped = [("rejected", 13), ("queue full", 10)].map(|(k, n)| (k.to_owned(), n));
-        assert_eq!(balance.dropped, BTreeMap::from(dropped));
+        assert_eq!((balance.sent, balance.refused), (17, 28));
+        assert_eq!(
+            balance.dropped,
+            BTreeMap::from([("queue full".to_owned(), 10)])
+        );
     }
 }

@@ -8,6 +8,7 @@ pub mod logs;
 pub mod metrics;
 pub mod process;
 pub mod resource;
+pub mod setup;
 
 pub use ledger::{Held, Leaving, Ledger, LedgerBalance, PipelineLedger};
 pub use metrics::{
