@@ -363,7 +363,7 @@ fn decode_fields(
         };
         cx.within(meta.key(), |cx| {
             let before = meta.no_effect().map(|why| (why, field.print()));
-            if meta.is_frame() {
+            if meta.is_frame() && entry.node.mapping().is_some() {
                 cx.nested(|cx| field.decode(&entry.node, cx));
             } else {
                 field.decode(&entry.node, cx);
@@ -573,6 +573,10 @@ pub(crate) use declare;
 /// What [`choice!`](crate::component::choice) declares about a set of words.
 #[derive(Debug)]
 pub struct ChoiceMeta {
+    /// The Go type's name.
+    pub name: &'static str,
+    /// Numbers are words too, counted from -1.
+    pub numbered: bool,
     /// The Collector's message for another word; `%q` is the word quoted, `%s` as it is.
     pub message: &'static str,
     /// The word that Go's zero value stands for, where there is one.
@@ -606,12 +610,18 @@ impl ChoiceMeta {
     /// Reads a word or reports it.
     pub fn decode(&self, node: &Node, cx: &mut Decoder<'_>) -> Option<usize> {
         let text = match (&node.value, &node.original) {
+            // Go counts these types from -1.
+            (Value::Integer(number), _) if self.numbered => {
+                let last = self.words.iter().map(|(_, index)| *index).max()?;
+                return usize::try_from((*number).clamp(-1, last as i128 - 1) + 1).ok();
+            }
             (_, Some(original)) => original,
             (Value::Text(text), None) => text,
             (Value::Null, None) => return None,
             _ => {
                 let phrase = format!(
-                    "expected type 'string', got unconvertible type '{}'",
+                    "expected type '{}', got unconvertible type '{}'",
+                    self.name,
                     node.go_type()
                 );
                 cx.error(node, phrase, Some(self.valid()));
@@ -672,9 +682,9 @@ impl ChoiceMeta {
 
 /// Declares a set of words as an enum. `message` is the Collector's text for a
 /// word that is none of them, with `%q` or `%s` in the word's place; `zero` and the
-/// word of Go's zero value, `any_case` and `title` may follow.
+/// word of Go's zero value, `any_case`, `title` and `numbered` may follow.
 macro_rules! choice {
-    ($(#[doc = $doc:literal])* $vis:vis enum $name:ident, message $message:literal $(zero $zero:literal)? $(, $flag:ident)* {
+    ($(#[doc = $doc:literal])* $vis:vis enum $name:ident as $go:literal, message $message:literal $(zero $zero:literal)? $(, $flag:ident)* {
         $( $(#[doc = $vdoc:literal])* $variant:ident = $first:literal $(| $other:literal)* ; )*
     }) => {
         $(#[doc = $doc])*
@@ -685,7 +695,9 @@ macro_rules! choice {
 
         impl $name {
             const META: $crate::component::ChoiceMeta = $crate::component::ChoiceMeta {
+                name: $go,
                 message: $message,
+                numbered: $crate::component::declaration::has_flag(&[$(stringify!($flag)),*], "numbered"),
                 zero: [$(Some($zero),)? None][0],
                 any_case: $crate::component::declaration::has_flag(&[$(stringify!($flag)),*], "any_case"),
                 title: $crate::component::declaration::has_flag(&[$(stringify!($flag)),*], "title"),

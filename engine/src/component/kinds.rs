@@ -355,7 +355,11 @@ impl Setting for GoDuration {
                 Ok(nanos) => self.nanos = nanos,
                 Err(_) => cx.error(node, "time: invalid duration", None),
             },
-            Value::Float(value) => self.nanos = *value as i64,
+            // What does not fit becomes the smallest number, as on the Collector's machines.
+            Value::Float(value) => {
+                let fits = value.abs() < i64::MAX as f64;
+                self.nanos = if fits { *value as i64 } else { i64::MIN };
+            }
             Value::Text(text) => match GoDuration::parse(text) {
                 Ok(duration) => *self = duration,
                 Err(phrase) => {
@@ -381,15 +385,10 @@ impl<T: Setting + Default> Setting for Vec<T> {
     fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
         let split;
         let items: &[Node] = match &node.value {
-            Value::Null => {
-                if node.original.is_some() {
-                    Vec::clear(self);
-                }
-                return;
-            }
+            Value::Null => return,
             Value::Sequence(items) => items,
-            // A text where a list belongs is a list with commas, as there.
-            Value::Text(text) => {
+            // A text where a list of texts belongs is a list with commas, as there.
+            Value::Text(text) if matches!(T::default().shape(), Shape::Text) => {
                 split = if text.is_empty() {
                     Vec::new()
                 } else {
@@ -438,11 +437,7 @@ impl<T: Setting + Default> Setting for Vec<T> {
 impl<T: Setting + Default> Setting for BTreeMap<String, T> {
     fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
         match &node.value {
-            Value::Null => {
-                if node.original.is_some() {
-                    BTreeMap::clear(self);
-                }
-            }
+            Value::Null => {}
             Value::Mapping(mapping) => {
                 for (key, entry) in mapping {
                     let value = self.entry(key.clone()).or_default();
@@ -510,11 +505,23 @@ impl ExtensionRef {
 
 impl Setting for ExtensionRef {
     fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
-        if let Some(text) = text_of(node, "component.ID", cx) {
-            match text.parse() {
-                Ok(id) => self.0 = Some(id),
-                Err(phrase) => cx.error(node, phrase, None),
+        let text = match (&node.value, &node.original) {
+            (Value::Null, _) => return,
+            (Value::Text(text), _) => text,
+            (_, Some(original)) => original,
+            _ => {
+                let found = match node.value {
+                    Value::Sequence(_) => "slice",
+                    Value::Mapping(_) => "map",
+                    _ => node.go_type(),
+                };
+                let phrase = format!("expected a map or struct, got \"{found}\"");
+                return cx.error(node, phrase, Some("an extension's id is text".into()));
             }
+        };
+        match text.parse() {
+            Ok(id) => self.0 = Some(id),
+            Err(phrase) => cx.error(node, phrase, None),
         }
     }
     fn clear(&mut self) {
@@ -553,12 +560,7 @@ impl Setting for Headers {
     fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
         let mut headers = Vec::new();
         match &node.value {
-            Value::Null => {
-                if node.original.is_some() {
-                    self.0.clear();
-                }
-                return;
-            }
+            Value::Null => return,
             Value::Mapping(mapping) => cx.nested(|cx| {
                 for (name, entry) in mapping {
                     let mut value = Opaque::default();
@@ -660,6 +662,37 @@ pub fn print_node(node: &Node) -> Printed {
     }
 }
 
+fn not_a_switch(node: &Node, cx: &mut Decoder<'_>) {
+    let kind = if node.is_null() {
+        "<nil>"
+    } else {
+        node.go_type()
+    };
+    let phrase = format!(
+        "unexpected type {kind} for 'enabled': got '{}' value expected 'true' or 'false'",
+        go_value(node)
+    );
+    cx.error(node, phrase, None);
+}
+
+/// A value as Go's `%v` shows it.
+fn go_value(node: &Node) -> String {
+    match &node.value {
+        Value::Sequence(items) => {
+            let items: Vec<String> = items.iter().map(go_value).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Mapping(mapping) => {
+            let entries: Vec<String> = mapping
+                .iter()
+                .map(|(key, entry)| format!("{key}:{}", go_value(&entry.node)))
+                .collect();
+            format!("map[{}]", entries.join(" "))
+        }
+        _ => super::print::scalar_text(&print_node(node)).unwrap_or_else(|| "<nil>".into()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Presence {
     /// Off until it is written; `null` leaves it off.
@@ -748,42 +781,34 @@ impl<T: Setting + Default> Setting for Optional<T> {
                     self.presence = Presence::On;
                 }
             }
-            Value::Mapping(mapping) => cx.leniently(false, |cx| {
-                cx.nested(|cx| {
-                    let mut on = true;
-                    let switch = mapping.get("enabled").filter(|_| self.switch);
-                    let Some(switch) = switch else {
-                        self.value.decode(node, cx);
-                        self.presence = Presence::On;
-                        return;
-                    };
+            // Without a switch this is a pointer to a block there, and no step of its own.
+            Value::Mapping(_) if !self.switch => {
+                self.value.decode(node, cx);
+                self.presence = Presence::On;
+            }
+            Value::Mapping(mapping) => {
+                let mut on = true;
+                if let Some(switch) = mapping.get("enabled") {
                     match &switch.node.value {
                         Value::Bool(value) => on = *value,
-                        _ => {
-                            let shown = match super::print::scalar_text(&print_node(&switch.node)) {
-                                Some(text) => text,
-                                None => "<nil>".into(),
-                            };
-                            let phrase = format!(
-                                "unexpected type {} for 'enabled': got '{shown}' value expected 'true' or 'false'",
-                                switch.node.go_type()
-                            );
-                            cx.error_at(&switch.node.at, phrase, None);
-                        }
+                        _ => return not_a_switch(&switch.node, cx),
                     }
-                    let mut rest = mapping.clone();
-                    rest.remove("enabled");
-                    let rest = Node::new(Value::Mapping(rest), node.at.clone());
-                    self.value.decode(&rest, cx);
-                    self.presence = if on { Presence::On } else { Presence::Absent };
+                }
+                let mut rest = mapping.clone();
+                rest.remove("enabled");
+                let rest = Node::new(Value::Mapping(rest), node.at.clone());
+                cx.leniently(false, |cx| {
+                    cx.nested(|cx| self.value.decode(&rest, cx));
                 });
-            }),
+                self.presence = if on { Presence::On } else { Presence::Absent };
+            }
             _ => {
                 let found = match node.value {
                     Value::Sequence(_) => "slice",
                     _ => node.go_type(),
                 };
-                let phrase = format!("'' expected a map or struct, got \"{found}\"");
+                let inner = if self.switch { "'' " } else { "" };
+                let phrase = format!("{inner}expected a map or struct, got \"{found}\"");
                 cx.error(node, phrase, None);
             }
         }

@@ -266,6 +266,9 @@ impl<'a> Decoder<'a> {
         } else if hints.len() < unknown.len() {
             hints.push(format!("valid keys: {}", valid.join(", ")));
         }
+        // A block that is no step of its own goes by its path, as there.
+        let path = self.relative_path();
+        let name = if path.is_empty() { name } else { &path };
         let phrase = format!("'{name}' has invalid keys: {}", names.join(", "));
         self.path.push((*first).to_owned());
         let finding = self.finding(phrase, at, Some(hints.join(" ")));

@@ -4,7 +4,7 @@ use crate::component::choice;
 
 choice! {
     /// How much is said.
-    pub enum Level, message "unknown metrics level %q" zero "basic", any_case, title {
+    pub enum Level as "configtelemetry.Level", message "unknown metrics level %q" zero "basic", any_case, numbered, title {
         /// Nothing.
         None = "none";
         /// The least.

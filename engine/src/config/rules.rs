@@ -277,6 +277,13 @@ fn missing_endpoint(config: &otlp_http::config::Config, signal: Signal) -> Optio
 /// The stage `start`: what the components that are used refer to.
 pub fn start(settings: &Settings) -> Vec<Diagnostic> {
     let mut out = Vec::new();
+    if let Some(text) = settings.service.telemetry.logs.unopenable() {
+        out.push(Diagnostic {
+            key: "service::telemetry::logs::encoding".into(),
+            hint: Some("valid values: console, json".into()),
+            ..Diagnostic::new(text)
+        });
+    }
     for kind in [Kind::Extension, Kind::Receiver, Kind::Exporter] {
         for component in settings.of_kind(kind).values().filter(|c| c.used) {
             let mut needs = Vec::new();

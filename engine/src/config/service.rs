@@ -161,19 +161,34 @@ fn decode_pipeline(node: &Node, at: &Position, cx: &mut Decoder<'_>) -> Pipeline
     pipeline
 }
 
-/// A list of component ids; a text is a list with commas, as there.
+/// A list of component ids.
 fn ids(node: &Node, cx: &mut Decoder<'_>) -> Vec<ComponentId> {
-    let mut names: Vec<String> = Vec::new();
-    names.decode(node, cx);
+    let items = match &node.value {
+        Value::Null => return Vec::new(),
+        Value::Sequence(items) => items,
+        _ => {
+            let found = match node.value {
+                Value::Mapping(_) => "map",
+                _ => node.go_type(),
+            };
+            let phrase = format!("source data must be an array or slice, got {found}");
+            cx.error(node, phrase, Some("ids stand in a list: [a, b]".into()));
+            return Vec::new();
+        }
+    };
     let mut ids = Vec::new();
-    for (i, name) in names.iter().enumerate() {
-        let at = match &node.value {
-            Value::Sequence(items) => items.get(i).unwrap_or(node),
-            _ => node,
+    for (i, item) in items.iter().enumerate() {
+        let text = match (&item.value, &item.original) {
+            (Value::Text(text), _) | (_, Some(text)) => text,
+            _ => {
+                let phrase = format!("expected a map or struct, got \"{}\"", item.go_type());
+                cx.at_index(i, |cx| cx.error(item, phrase, None));
+                continue;
+            }
         };
-        match name.parse() {
+        match text.parse() {
             Ok(id) => ids.push(id),
-            Err(phrase) => cx.at_index(i, |cx| cx.error(at, phrase, None)),
+            Err(phrase) => cx.at_index(i, |cx| cx.error(item, phrase, None)),
         }
     }
     ids

@@ -46,7 +46,7 @@ impl Telemetry {
 
 choice! {
     /// The lowest severity that is logged.
-    pub enum LogLevel, message "unrecognized level: %q" zero "info", any_case {
+    pub enum LogLevel as "zapcore.Level", message "unrecognized level: %q" zero "info", any_case, numbered {
         /// Everything.
         Debug = "debug";
         /// What happens.
@@ -66,7 +66,7 @@ choice! {
 
 declare! {
     /// The log.
-    pub struct Logs as "migration.LogsConfigV030", check Logs::rules {
+    pub struct Logs as "migration.LogsConfigV030" {
         /// The lowest severity that is logged: `debug`, `info`, `warn`, `error`.
         level: LogLevel = LogLevel::Info;
         /// `console` or `json`.
@@ -93,12 +93,14 @@ declare! {
 }
 
 impl Logs {
-    fn rules(&self, problems: &mut Problems) {
-        if !matches!(self.encoding.as_str(), "console" | "json") {
-            problems.push(format!(
-                "failed to create logger: no encoder registered for name {:?}",
-                self.encoding
-            ));
+    /// What keeps the log from being opened, in the Collector's words.
+    pub fn unopenable(&self) -> Option<String> {
+        match self.encoding.as_str() {
+            "console" | "json" => None,
+            "" => Some("failed to create logger: no encoder name specified".into()),
+            other => Some(format!(
+                "failed to create logger: no encoder registered for name {other:?}"
+            )),
         }
     }
 }

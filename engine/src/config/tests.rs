@@ -111,7 +111,7 @@ service:
   extensions: [zpages, pprof]
   pipelines:
     traces: {receivers: [otlp], processors: [batch], exporters: [otlp, forward]}
-    traces/2: {receivers: forward, exporters: "otlphttp/x,file"}
+    traces/2: {receivers: [forward], exporters: [otlphttp/x, file]}
 "#,
     )
     .unwrap();
@@ -690,11 +690,6 @@ const CHECK: &[Case] = &[
     ),
     (
         "service",
-        "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}, telemetry: {logs: {encoding: xml}}}",
-        &["failed to create logger: no encoder registered for name \"xml\""],
-    ),
-    (
-        "service",
         "{pipelines: {traces: {receivers: [otlp], exporters: [debug]}}, telemetry: {resource: {attributes_list: x}}}",
         &["resource::attributes_list is not currently supported, please use resource::attributes"],
     ),
@@ -833,6 +828,10 @@ fn references_to_extensions_that_there_are_not_fail_the_start_and_not_the_check(
         (
             receiver("grpc: {auth: {authenticator: x}}"),
             "cannot start pipelines: failed to start \"otlp\" receiver: failed to resolve authenticator \"x\": authenticator not found",
+        ),
+        (
+            receiver("http: ") + "\nservice::telemetry::logs::encoding: xml",
+            "failed to create logger: no encoder registered for name \"xml\"",
         ),
         (
             receiver("http: {auth: {authenticator: x}}"),

@@ -79,7 +79,7 @@ impl Retry {
 
 choice! {
     /// What a queue or a batch is measured in.
-    pub enum Sizer, message "invalid sizer: %q" {
+    pub enum Sizer as "request.SizerType", message "invalid sizer: %q" {
         /// Requests.
         Requests = "requests";
         /// Spans, log records, data points.

@@ -8,7 +8,7 @@ use crate::{
 
 choice! {
     /// How requests are written.
-    pub enum Encoding, message "invalid encoding type: %s" {
+    pub enum Encoding as "otlphttpexporter.EncodingType", message "invalid encoding type: %s" {
         /// Protobuf.
         Proto = "proto";
         /// OTLP/JSON.

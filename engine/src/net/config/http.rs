@@ -12,7 +12,7 @@ use crate::{
 
 choice! {
     /// A content coding.
-    pub enum Compression, message "unsupported compression type %q" zero "" {
+    pub enum Compression as "configcompression.Type", message "unsupported compression type %q" zero "" {
         /// Not compressed.
         None = "" | "none";
         /// gzip.

@@ -20,7 +20,7 @@ use crate::component::{ExtensionRef, GoDuration, choice, declare};
 
 choice! {
     /// The kind of socket.
-    pub enum Transport, message "unsupported transport type %q" zero "" {
+    pub enum Transport as "confignet.TransportType", message "unsupported transport type %q" zero "" {
         /// TCP over IPv4 or IPv6.
         Tcp = "tcp";
         /// TCP over IPv4.

@@ -41,7 +41,7 @@ impl Config {
 
 choice! {
     /// What an action does.
-    pub enum ActionKind, message "unsupported action %q", any_case {
+    pub enum ActionKind as "attraction.Action", message "unsupported action %q", any_case {
         /// Adds the attribute where it is not there.
         Insert = "insert";
         /// Changes the attribute where it is there.
@@ -216,7 +216,7 @@ pub fn check_actions(actions: &[Action]) -> Result<(), String> {
 
 choice! {
     /// How texts are compared.
-    pub enum MatchType, message "unrecognized match_type: '%s', valid types are: [regexp strict]" {
+    pub enum MatchType as "filterset.MatchType", message "unrecognized match_type: '%s', valid types are: [regexp strict]" {
         /// Equal.
         Strict = "strict";
         /// By regular expression.
