@@ -54,16 +54,9 @@ fn build() -> Option<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .current_dir(workspace())
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "trunkline",
-            "--bin",
-            "trunkline",
-            "--profile",
-            profile,
-        ])
+        // Of the whole workspace, so that libraries have the features that `cargo test` built them with.
+        .args(["build", "--quiet", "--workspace", "--bin", "trunkline"])
+        .args(["--profile", profile])
         .arg("--target-dir")
         .arg(target())
         .status()
