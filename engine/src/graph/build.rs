@@ -29,6 +29,7 @@ pub struct CoreGraph {
 
 struct Builder<'a> {
     settings: &'a Settings,
+    shared: &'a Shared,
     core: &'a CoreContext,
     ledger: Ledger,
     exporters: BTreeMap<(ComponentId, Signal), Rc<dyn Consumer>>,
@@ -48,6 +49,7 @@ impl CoreGraph {
     ) -> Result<CoreGraph, String> {
         let mut builder = Builder {
             settings,
+            shared,
             core,
             ledger: Ledger::new(core.registry.clone()),
             exporters: BTreeMap::new(),
@@ -185,12 +187,22 @@ impl Builder<'_> {
             .get(id)
             .ok_or_else(|| failed("it is not configured".into()))?;
         let name = id.to_string();
-        let built: Rc<dyn Consumer> =
-            if let Some(config) = component.config::<exporters::otlp_grpc::config::Config>() {
-                exporters::otlp_grpc::build(&name, config, signal, self.core).map_err(failed)?
-            } else {
-                return Err(failed("this component cannot be built".into()));
-            };
+        let built: Rc<dyn Consumer> = if let Some(config) =
+            component.config::<exporters::otlp_grpc::config::Config>()
+        {
+            exporters::otlp_grpc::build(&name, config, signal, self.core).map_err(failed)?
+        } else if let Some(config) = component.config::<exporters::file::config::Config>() {
+            let writer = self
+                .shared
+                .files
+                .get(id)
+                .ok_or_else(|| failed("its file is not open".into()))?;
+            exporters::file::build(id, config, signal, self.core, writer.clone()).map_err(failed)?
+        } else if let Some(config) = component.config::<exporters::nop::config::Config>() {
+            exporters::nop::build(id, config, signal, self.core).map_err(failed)?
+        } else {
+            return Err(failed("this component cannot be built".into()));
+        };
         self.exporters.insert(key, built.clone());
         Ok(built)
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    component::ComponentId, config::Settings, net, net::config::Transport, receivers,
+    component::ComponentId, config::Settings, exporters, net, net::config::Transport, receivers,
     runtime::Listener,
 };
 
@@ -37,6 +37,8 @@ pub struct OtlpServers {
 pub struct Shared {
     /// The `otlp` receivers that pipelines use, in the order of their ids.
     pub otlp: Arc<BTreeMap<ComponentId, OtlpServers>>,
+    /// The files of `file` exporters.
+    pub files: Arc<BTreeMap<ComponentId, Arc<exporters::file::Writer>>>,
 }
 
 impl Shared {
@@ -70,8 +72,18 @@ impl Shared {
             }
             otlp.insert(id.clone(), servers);
         }
+        let mut files = BTreeMap::new();
+        for (id, component) in settings.exporters.iter().filter(|(_, c)| c.used) {
+            if let Some(config) = component.config::<exporters::file::config::Config>() {
+                let writer = exporters::file::open(config).map_err(|text| {
+                    format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
+                })?;
+                files.insert(id.clone(), writer);
+            }
+        }
         Ok(Shared {
             otlp: Arc::new(otlp),
+            files: Arc::new(files),
         })
     }
 }

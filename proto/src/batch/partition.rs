@@ -26,6 +26,7 @@ impl Batch {
                 parts: SmallVec::new(),
                 items: 0,
                 data: None,
+                packed: None,
             })
             .collect();
         let mut groups = groups.iter();

@@ -100,7 +100,9 @@ fn senders() -> impl Strategy<Value = Vec<Sender>> {
 }
 
 fn message(stream: u32, length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i as u32).wrapping_mul(31).wrapping_add(stream) as u8).collect()
+    (0..length)
+        .map(|i| (i as u32).wrapping_mul(31).wrapping_add(stream) as u8)
+        .collect()
 }
 
 /// The frames of each stream, DATA cut as the sender cuts it.
@@ -111,7 +113,11 @@ fn frames(stream: u32, sender: &Sender) -> Vec<Vec<u8>> {
     let mut out = vec![frame(HEADERS, 4, stream, b"headers")];
     let chunks: Vec<&[u8]> = body.chunks(sender.cut).collect();
     for (k, chunk) in chunks.iter().enumerate() {
-        let end = if k + 1 == chunks.len() && !sender.end_apart { END_STREAM } else { 0 };
+        let end = if k + 1 == chunks.len() && !sender.end_apart {
+            END_STREAM
+        } else {
+            0
+        };
         if sender.padded && k % 3 == 1 {
             let mut payload = vec![(k % 7) as u8];
             payload.extend_from_slice(chunk);
@@ -153,8 +159,18 @@ fn interleave(mut streams: Vec<Vec<Vec<u8>>>, order: &[u8], round: bool) -> Vec<
 /// DATA that came through.
 fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Played {
     let total = bytes.len();
-    let script = Script { bytes, at: 0, pieces, next: 0, written: Vec::new() };
-    let windows = Windows { frame: 1 << 20, stream: 40_000, connection: 60_000 };
+    let script = Script {
+        bytes,
+        at: 0,
+        pieces,
+        next: 0,
+        written: Vec::new(),
+    };
+    let windows = Windows {
+        frame: 1 << 20,
+        stream: 40_000,
+        connection: 60_000,
+    };
     let budget = Budget::new(1 << 30);
     let (mut divert, bodies) = Divert::new(script, windows, 1 << 20, budget.clone());
     let mut cx = Context::from_waker(Waker::noop());
@@ -176,7 +192,11 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
             Poll::Ready(Err(error)) => panic!("{error}"),
             Poll::Pending => {
                 idle += 1;
-                assert!(idle < 100_000, "no progress after {} of {total}", divert.io.at);
+                assert!(
+                    idle < 100_000,
+                    "no progress after {} of {total}",
+                    divert.io.at
+                );
             }
         }
         // `h2` reads all that there is before a request is accepted.
@@ -228,7 +248,11 @@ fn credits(written: &[u8]) -> u64 {
     let mut sum = 0;
     while let Some(header) = written.get(at..).and_then(|w| w.first_chunk::<HEADER>()) {
         let frame = Frame::parse(header);
-        assert_eq!((frame.kind, frame.length), (8, 4), "only WINDOW_UPDATE is written");
+        assert_eq!(
+            (frame.kind, frame.length),
+            (8, 4),
+            "only WINDOW_UPDATE is written"
+        );
         let n = u32::from_be_bytes(written[at + 9..at + 13].try_into().unwrap());
         assert!(n > 0, "RFC 9113 §6.9: an increment of 0 is an error");
         if frame.stream == 0 {
@@ -296,8 +320,18 @@ fn one(bytes: &[Vec<u8>], budget: usize, limit: usize) -> Result<Message, BodyEr
     for frame in bytes {
         all.extend_from_slice(frame);
     }
-    let script = Script { bytes: all, at: 0, pieces: vec![1 << 20], next: 0, written: Vec::new() };
-    let windows = Windows { frame: 1 << 20, stream: 1 << 20, connection: 1 << 20 };
+    let script = Script {
+        bytes: all,
+        at: 0,
+        pieces: vec![1 << 20],
+        next: 0,
+        written: Vec::new(),
+    };
+    let windows = Windows {
+        frame: 1 << 20,
+        stream: 1 << 20,
+        connection: 1 << 20,
+    };
     let (mut divert, bodies) = Divert::new(script, windows, limit, Budget::new(budget));
     let mut cx = Context::from_waker(Waker::noop());
     let expected = bodies.expect(1);
@@ -318,14 +352,30 @@ fn what_is_no_single_message_is_refused() {
     let whole = one(&[data(b"\x01\0\0\0\x02ab")], 100, 100).unwrap();
     assert!(whole.compressed && whole.bytes.as_slice() == b"ab");
     let cases: [(&[u8], usize, usize, fn(&BodyError) -> bool); 6] = [
-        (b"\0\0\0\0\x03ab", 100, 100, |e| matches!(e, BodyError::Truncated { received: 7 })),
-        (b"\0\0\0", 100, 100, |e| matches!(e, BodyError::Truncated { received: 3 })),
-        (b"", 100, 100, |e| matches!(e, BodyError::Truncated { received: 0 })),
-        (b"\0\0\0\0\x02abc", 100, 100, |e| matches!(e, BodyError::Trailing)),
-        (b"\0\0\0\0\x65", 1000, 100, |e| {
-            matches!(e, BodyError::TooLarge { length: 101, limit: 100 })
+        (b"\0\0\0\0\x03ab", 100, 100, |e| {
+            matches!(e, BodyError::Truncated { received: 7 })
         }),
-        (b"\0\0\0\0\x65", 100, 1000, |e| matches!(e, BodyError::NoRoom)),
+        (b"\0\0\0", 100, 100, |e| {
+            matches!(e, BodyError::Truncated { received: 3 })
+        }),
+        (b"", 100, 100, |e| {
+            matches!(e, BodyError::Truncated { received: 0 })
+        }),
+        (b"\0\0\0\0\x02abc", 100, 100, |e| {
+            matches!(e, BodyError::Trailing)
+        }),
+        (b"\0\0\0\0\x65", 1000, 100, |e| {
+            matches!(
+                e,
+                BodyError::TooLarge {
+                    length: 101,
+                    limit: 100
+                }
+            )
+        }),
+        (b"\0\0\0\0\x65", 100, 1000, |e| {
+            matches!(e, BodyError::NoRoom)
+        }),
     ];
     for (payload, budget, limit, want) in cases {
         let error = one(&[data(payload)], budget, limit).unwrap_err();
@@ -338,8 +388,18 @@ fn more_padding_than_payload_ends_the_connection() {
     // RFC 9113 §6.1.
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend_from_slice(&frame(DATA, PADDED, 1, &[9, 1, 2]));
-    let script = Script { bytes, at: 0, pieces: vec![1 << 20], next: 0, written: Vec::new() };
-    let windows = Windows { frame: 1 << 20, stream: 1 << 20, connection: 1 << 20 };
+    let script = Script {
+        bytes,
+        at: 0,
+        pieces: vec![1 << 20],
+        next: 0,
+        written: Vec::new(),
+    };
+    let windows = Windows {
+        frame: 1 << 20,
+        stream: 1 << 20,
+        connection: 1 << 20,
+    };
     let (mut divert, bodies) = Divert::new(script, windows, 100, Budget::new(100));
     let _expected = bodies.expect(1);
     let mut cx = Context::from_waker(Waker::noop());
