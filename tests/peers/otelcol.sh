@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds the Go Collector 0.164 with the components that a gateway talks to: the
 # otlp receiver, both OTLP exporters, file, debug, nop, batch, memory_limiter,
-# health_check. Leaves target/peers/otelcol (or $P/otelcol); needs Go >= 1.26 and
-# its module proxy. Some two minutes when nothing is cached.
+# attributes, resource, health_check. Leaves target/peers/otelcol (or $P/otelcol);
+# needs Go >= 1.26 and its module proxy. Some three minutes when nothing is cached.
 set -euo pipefail
 P=${P:-target/peers}
 mkdir -p "$P/src"
 P=$(realpath "$P")
-[ -x "$P/otelcol" ] && exit 0
+# One that an earlier version of this script left may lack what was added since.
+if [ -x "$P/otelcol" ] && [[ $("$P/otelcol" components) == *'name: attributes'* ]]; then exit 0; fi
 O=$P/src/otelcol-build
 rm -rf "$O"
 mkdir -p "$O"
@@ -17,6 +18,7 @@ C=github.com/open-telemetry/opentelemetry-collector-contrib
 V=v0.164.0  # collector modules
 V1=v1.70.0  # their stable ones
 OLD=v0.161.0
+FILTER=v0.164.1  # what attributes and resource match and change with
 
 # go.opentelemetry.io/collector/internal/statusutil is imported by 0.164 and not
 # published; as a package it stood inside the core module at 0.161.
@@ -26,6 +28,87 @@ for file in "$(go env GOMODCACHE)/$K@$OLD/internal/statusutil"/*.go; do
   case $file in *_test.go) ;; *) install -m 644 "$file" "$O/statusutil/" ;; esac
 done
 printf 'module %s/internal/statusutil\n\ngo 1.26.0\n' "$K" > "$O/statusutil/go.mod"
+
+# attributes and resource import two modules that are not published either, through
+# OTTL, without using what is in them: stand-ins are made of pkg/ottl 0.161, the
+# last that held them.
+go mod download "$C/pkg/ottl@$OLD"
+src=$(go env GOMODCACHE)/$C/pkg/ottl@$OLD
+module() { mkdir -p "$1"; printf 'module %s\n\ngo 1.26.0\n' "$2" > "$1/go.mod"; }
+take() { mkdir -p "$2"; for f in "$1"/*.go; do case $f in *_test.go) ;; *) install -m 644 "$f" "$2/" ;; esac; done; }
+cd "$O"
+module xottl $C/pkg/ottl/xottl; F=xottl/ottlfuncs; mkdir -p $F
+take "$src/ottlfuncs/internal/funcutil" $F/internal/funcutil
+for f in all any filter find map_each map_keys reduce when; do install -m 644 "$src/ottlfuncs/func_$f.go" $F/; done
+sed -i -E -e "s#$C/pkg/ottl/ottlfuncs#$C/pkg/ottl/xottl/ottlfuncs#" -e 's/\bottl\.Lambda/xottl.Lambda/g' \
+  -e "s#^(\t)\"$C/pkg/ottl\"#&\n\1\"$C/pkg/ottl/xottl\"#" -e 's/(ottl\.NewFactory\(.*)\)$/\1, ottl.WithExperimental[K]())/' $F/*.go $F/internal/funcutil/lambda.go
+sed -i "\#^\t\"$C/pkg/ottl\"\$#d" $F/internal/funcutil/lambda.go      # that file uses lambdas only
+cat > xottl/lambda.go <<GO
+// Package xottl names the lambda arguments that pkg/ottl keeps internal.
+package xottl
+
+import "$C/pkg/ottl/internal/lambda"
+
+type (
+	LambdaExpression[K any] = lambda.LambdaExpression[K]
+	LambdaActivation[K any] = lambda.LambdaActivation[K]
+)
+GO
+cat > $F/functions.go <<GO
+package ottlfuncs
+
+import "$C/pkg/ottl"
+
+func ExperimentalConverters[K any]() []ottl.Factory[K] {
+	return []ottl.Factory[K]{NewAllFactory[K](), NewAnyFactory[K](), NewFilterFactory[K](), NewFindFactory[K](), NewMapEachFactory[K](), NewMapKeysFactory[K](), NewReduceFactory[K](), NewWhenFactory[K]()}
+}
+
+func WithExperimentalConverters[K any](m map[string]ottl.Factory[K]) map[string]ottl.Factory[K] {
+	for _, f := range ExperimentalConverters[K]() {
+		m[f.Name()] = f
+	}
+	return m
+}
+GO
+
+module xprofile $C/pkg/ottl/contexts/xprofile; F=xprofile/ottlfuncs; mkdir -p $F
+take "$src/contexts/ottlprofile" xprofile/ottlprofile
+for p in ctxprofile ctxprofilecommon logprofile; do take "$src/contexts/internal/$p" xprofile/internal/$p; done
+install -m 644 "$src/ottlfuncs/func_profile_id.go" "$src/ottlfuncs/id_helpers.go" $F/
+sed -i -E -e "s#contexts/ottlprofile\"#contexts/xprofile/ottlprofile\"#" -e "s#contexts/internal/(ctxprofile|ctxprofilecommon|logprofile)\"#contexts/xprofile/internal/\1\"#" \
+  -e "s#pkg/ottl/ottlfuncs\"#pkg/ottl/contexts/xprofile/ottlfuncs\"#" -e 's/(ottl\.NewFactory\(.*)\)$/\1, ottl.WithExperimental[K]())/' \
+  -e 's/ctxcommon\.ParseProfileID/parseProfileID/' xprofile/ottlprofile/*.go xprofile/internal/*/*.go $F/*.go
+sed -i "\#contexts/internal/ctxcommon\"#d" xprofile/internal/ctxprofile/profile.go
+cat > xprofile/internal/ctxprofile/id.go <<GO
+package ctxprofile
+
+import (
+	"encoding/hex"
+	"errors"
+
+	"$K/pdata/pprofile"
+)
+
+func parseProfileID(s string) (id pprofile.ProfileID, err error) {
+	if len(s) != 2*len(id) {
+		return id, errors.New("profile ids must be 32 hex characters")
+	}
+	_, err = hex.Decode(id[:], []byte(s))
+	return id, err
+}
+GO
+cat > $F/functions.go <<GO
+package ottlfuncs
+
+import "$C/pkg/ottl"
+
+func WithProfileConverters[K any](m map[string]ottl.Factory[K]) map[string]ottl.Factory[K] {
+	f := NewProfileIDFactory[K]()
+	m[f.Name()] = f
+	return m
+}
+GO
+cd - > /dev/null
 
 [ -x "$P/src/bin/builder" ] || GOBIN="$P/src/bin" GOFLAGS=-buildvcs=false go install "$K/cmd/builder@$V"
 cat > "$O/builder.yaml" <<YAML
@@ -41,6 +124,8 @@ exporters:
 processors:
   - gomod: $K/processor/batchprocessor $V
   - gomod: $K/processor/memorylimiterprocessor $V
+  - gomod: $C/processor/attributesprocessor $V
+  - gomod: $C/processor/resourceprocessor $V
 extensions:
   - gomod: $C/extension/healthcheckextension $V
 providers:
@@ -49,11 +134,14 @@ providers:
   - gomod: $K/confmap/provider/yamlprovider $V1
 replaces:
   - $K/internal/statusutil => $O/statusutil
+  - $C/pkg/ottl/xottl => $O/xottl
+  - $C/pkg/ottl/contexts/xprofile => $O/xprofile
 YAML
 "$P/src/bin/builder" --config "$O/builder.yaml" --skip-get-modules --skip-compilation > "$O/build.log" 2>&1 || { tail -40 "$O/build.log"; exit 1; }
 cd "$O/otelcol"
 {
   printf 'module example.org/otelcol\n\ngo 1.26.0\n\nrequire %s\n' "$K/otelcol $V"
+  printf 'require %s %s\n' "$C/internal/filter" "$FILTER" "$C/internal/coreinternal" "$FILTER"
   sed -nE -e 's/^.*gomod: (\S+ \S+).*/require \1/p' -e 's/^  - (\S+ => )/replace \1/p' ../builder.yaml
 } > go.mod
 # -e: some modules that only other modules' tests need cannot be had.

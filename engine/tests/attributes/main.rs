@@ -29,6 +29,7 @@ use trunkline::{
         admission::Budget,
         compression::{Deflater, Inflater},
         drain::Drain,
+        in_hand::InHand,
     },
     processors::{attributes, resource},
     telemetry::metrics::{Level, Registry},
@@ -151,6 +152,7 @@ fn core() -> CoreContext {
         registry: Arc::new(Registry::new(Level::Normal)),
         budget: Budget::new(1 << 30),
         drain: Drain::default(),
+        in_hand: InHand::default(),
         inflater: Rc::new(RefCell::new(Inflater::new())),
         deflater: Rc::new(RefCell::new(Deflater::new())),
     }
@@ -371,6 +373,37 @@ fn the_collector_does_what_golden_json_says() {
     let mut found = Vec::new();
     difference("", &Value::Object(golden), &recorded, &mut found);
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The Collector has profiles behind a gate only, so this one is not recorded.
+#[test]
+fn resources_of_profiles_are_changed_too() {
+    let yaml = "processors: {resource: {attributes: [{key: env, from_attribute: old, action: upsert}, {key: old, action: delete}]}, attributes: {actions: [{key: a, action: delete}]}}\nreceivers: {nop: {}}\nexporters: {nop: {}}\nservice: {pipelines: {traces: {receivers: [nop], exporters: [nop]}}}\n";
+    let settings = load(yaml).unwrap();
+    let kept = Rc::new(Kept::default());
+    let processor = build(&settings, Signal::Profiles, "resource", kept.clone()).unwrap();
+    let request = r#"{"resourceProfiles": [{"resource": {"attributes": [{"key": "old", "value": {"stringValue": "prod"}}]}, "scopeProfiles": [{"profiles": [{"profileId": "5b8efff798038103d269b633813fc60c"}]}]}], "dictionary": {"stringTable": [""]}}"#;
+    let wire = otlp_json::to_protobuf(Signal::Profiles, &mut request.as_bytes().to_vec()).unwrap();
+    let batch = Batch::from_protobuf(Signal::Profiles, wire).unwrap();
+    drop(processor.consume(batch, &context()));
+    let batch = kept.0.take().unwrap();
+    let mut text = Vec::new();
+    otlp_json::from_protobuf(Signal::Profiles, &batch.to_protobuf(), &mut text).unwrap();
+    let changed = request.replace("\"key\": \"old\"", "\"key\": \"env\"");
+    assert_eq!(
+        normalised(Signal::Profiles, std::str::from_utf8(&text).unwrap()),
+        normalised(Signal::Profiles, &changed)
+    );
+    let refused = build(
+        &settings,
+        Signal::Profiles,
+        "attributes",
+        Rc::new(Kept::default()),
+    );
+    assert_eq!(
+        refused.err().as_deref(),
+        Some("telemetry type is not supported")
+    );
 }
 
 /// Processors that cannot be built: signal, processor, what both say.
