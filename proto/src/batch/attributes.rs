@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::{
     Data, Error, Level,
     data::{ARENA, Found, NONE, Piece, copy_run, each_field},
+    shape::{Hit, Shapes},
     value::{KeyValue, Value, same_key},
 };
 use crate::wire::{
@@ -230,7 +231,6 @@ struct Occurrence {
 }
 
 /// Space used again from row to row.
-#[derive(Default)]
 struct Scratch {
     found: Vec<Occurrence>,
     states: Vec<State>,
@@ -238,6 +238,8 @@ struct Scratch {
     order: Vec<u16>,
     placed: Vec<bool>,
     out: Vec<Piece>,
+    hits: Vec<Hit>,
+    shapes: Shapes,
 }
 
 impl Data {
@@ -256,7 +258,15 @@ impl Data {
     ) -> Result<(), Error> {
         self.load(level)?;
         let mut program = Program::new(edits);
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch {
+            found: Vec::new(),
+            states: Vec::new(),
+            order: Vec::new(),
+            placed: Vec::new(),
+            out: Vec::new(),
+            hits: Vec::new(),
+            shapes: Shapes::new(false),
+        };
         self.for_selected(level, rows, |data, row| {
             data.edit_row(level, row, &mut program, &mut scratch)
         })
@@ -371,6 +381,8 @@ impl Data {
             order,
             placed,
             out,
+            hits,
+            shapes,
         } = scratch;
         found.clear();
         states.clear();
@@ -387,6 +399,26 @@ impl Data {
             };
             let (mut pos, end) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
             let Some(buf) = buf.get(..end) else { continue };
+            if base == 0
+                && pieces.len() == 1
+                && shapes.find(&self.payload, pos, end, number, &program.keys, hits)
+            {
+                for hit in hits.iter() {
+                    if let Some(state @ State::Absent) = states.get_mut(usize::from(hit.slot)) {
+                        *state = State::Original {
+                            start: hit.start as u32,
+                            end: hit.end as u32,
+                        };
+                    }
+                    found.push(Occurrence {
+                        slot: hit.slot,
+                        piece: at as u32,
+                        head: hit.head as u32,
+                        end: hit.end as u32,
+                    });
+                }
+                continue;
+            }
             while let Some(field) = next_attribute(buf, &mut pos, end, number, program.lengths)? {
                 let entry = field.read(buf)?;
                 if let Some(slot) = program.find(entry.key) {
@@ -686,6 +718,23 @@ impl Data {
             Some((start, end)) => Ok(Some(Value::read(self.bytes(start, end))?)),
             None => Ok(None),
         }
+    }
+
+    /// The attributes of a row, in order: keys and encoded `AnyValue`s, none for a key without
+    /// one. Of a value in several pieces, the last.
+    ///
+    /// # Errors
+    /// [`Error::NotApplicable`] for a level without attributes, [`Error::NoRow`],
+    /// [`Error::Decode`] when the entity is not valid.
+    pub fn attributes(&mut self, level: Level, row: u32) -> Result<Vec<KeyValue<'_>>, Error> {
+        self.check_live(level, row)?;
+        let mut found = Vec::new();
+        let mut spans: SmallVec<[(u32, u32); 32]> = SmallVec::new();
+        self.for_attributes(level, row, |field| spans.push((field.start, field.end)))?;
+        for (start, end) in spans {
+            found.push(KeyValue::read(self.bytes(start, end))?);
+        }
+        Ok(found)
     }
 
     /// The address of the encoded value of the first attribute with this key. Pieces of one

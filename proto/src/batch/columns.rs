@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use super::{
     Data, Error, Level,
     attributes::find_key,
-    data::{ARENA, Piece},
+    data::{ARENA, NONE, Piece},
+    shape::Shapes,
     value::{KeyValue, Value},
 };
 
@@ -234,17 +235,40 @@ impl Data {
         let plain = level
             .attributes(self.signal, None)
             .filter(|(sub, _)| sub.is_none());
+        let (mut shapes, mut hits) = (Shapes::new(true), Vec::new());
         for row in 0..rows as u32 {
             let at = row as usize;
             if !self.is_live(level, row) {
                 continue;
             }
             let found = match plain {
-                // The same for all rows: spare the question per row.
+                // Where the attributes are is the same for all rows.
                 Some((_, number)) => {
-                    let mut own = [Piece::Run { start: 0, end: 0 }];
-                    let pieces = self.pieces_of(level, row, &mut own);
-                    match find_key(&self.payload, &self.arena, pieces, number, key)? {
+                    let untouched = self.level(level).patch.get(at) == Some(&NONE);
+                    let (start, end) = match (
+                        self.level(level).start.get(at),
+                        self.level(level).end.get(at),
+                    ) {
+                        (Some(start), Some(end)) => (*start, *end),
+                        _ => (0, 0),
+                    };
+                    let found = if untouched
+                        && end & ARENA == 0
+                        && shapes.find(
+                            &self.payload,
+                            start as usize,
+                            end as usize,
+                            number,
+                            &[key],
+                            &mut hits,
+                        ) {
+                        hits.first().map(|hit| (hit.start as u32, hit.end as u32))
+                    } else {
+                        let mut own = [Piece::Run { start: 0, end: 0 }];
+                        let pieces = self.pieces_of(level, row, &mut own);
+                        find_key(&self.payload, &self.arena, pieces, number, key)?
+                    };
+                    match found {
                         Some((start, end)) => {
                             let bytes = self.bytes(start, end);
                             let entry = KeyValue::read(bytes)?;

@@ -585,7 +585,38 @@ impl Data {
         let kind = self.type_of(above, parent);
         let rows = self.level(level);
         let mut next = rows.first.get(parent as usize).copied().unwrap_or(0);
-        let mut out = Vec::new();
+        let count = rows.count.get(parent as usize).copied().unwrap_or(0) as usize;
+        let mut out = Vec::with_capacity(count * 2 + 4);
+        if let [Piece::Run { start, end }] = *self.patch_pieces(patch) {
+            // Nothing was changed yet: the rows lie between where they were found.
+            let (from, to) = (next as usize, next as usize + count);
+            let mut at = start;
+            if let (Some(heads), Some(ends), Some(places)) = (
+                rows.head.get(from..to),
+                rows.end.get(from..to),
+                rows.place.get(from..to),
+            ) {
+                for ((head, end), place) in heads.iter().zip(ends).zip(places) {
+                    if at < *head {
+                        out.push(Piece::Run {
+                            start: at,
+                            end: *head,
+                        });
+                    }
+                    out.push(Piece::Child {
+                        level,
+                        row: next,
+                        place: *place,
+                    });
+                    next += 1;
+                    at = *end;
+                }
+            }
+            if at < end {
+                out.push(Piece::Run { start: at, end });
+            }
+            return self.exploded(level, parent, patch, &out);
+        }
         for piece in self.patch_pieces(patch) {
             let Piece::Run { start, end } = *piece else {
                 out.push(*piece);
@@ -615,7 +646,17 @@ impl Data {
                 out.push(Piece::Run { start: from, end });
             }
         }
-        self.set_pieces(above, parent, &out)?;
+        self.exploded(level, parent, patch, &out)
+    }
+
+    fn exploded(
+        &mut self,
+        level: Level,
+        parent: u32,
+        patch: u32,
+        out: &[Piece],
+    ) -> Result<u32, Error> {
+        self.set_pieces(level.parent(), parent, out)?;
         if let Some(patch) = self.patches.get_mut(patch as usize) {
             patch.exploded |= 1 << level.index();
         }

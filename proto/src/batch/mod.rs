@@ -2,6 +2,41 @@
 //!
 //! A [`Batch`] holds the bytes of one OTLP request (or of several joined). Until something
 //! looks inside it stays that: counting, passing on, joining and fanning out touch no item.
+//! [`Batch::open`] takes it apart into [`Data`].
+//!
+//! # Rows
+//!
+//! An entity is a row of a [`Level`]. Rows are numbered in the order in which they came and
+//! keep their number; rows added later follow. [`Data::rows`] lists those that are in the
+//! request, [`Data::children`] and [`Data::parent`] say how they hang together.
+//!
+//! # Reading
+//!
+//! - one row: [`Data::attribute`], [`Data::attributes`], [`Data::field`], [`Data::metric_type`];
+//! - all rows of a level: [`Data::attribute_column`], [`Data::attribute_table`],
+//!   [`Data::field_columns`].
+//!
+//! Every read sees every write before it. Columns are over the payload, not copied; what edits
+//! made is copied into them.
+//!
+//! # Changing
+//!
+//! - attributes, of many rows at once: [`Data::edit_attributes`], [`Data::retain_attributes`],
+//!   [`Data::set_attributes`];
+//! - fields: [`Data::set_field`], [`Data::set_fields`];
+//! - the tree: [`Data::drop_row`], [`Data::retain_rows`], [`Data::add_row`], [`Data::copy_row`],
+//!   [`Data::move_row`], [`Data::reorder_rows`], [`Data::set_metric_type`].
+//!
+//! # What is checked when
+//!
+//! At the door every message down to the items is known to lie within the one around it
+//! ([`Batch::from_protobuf`]). What is inside items is checked where it is read: reading and
+//! changing report an [`Error::Decode`] that names the byte. [`Batch::validate`] checks
+//! everything at once, for whoever must know before passing a request on.
+//!
+//! Legal input of every form is read as decoders read it: fields in any order, messages in
+//! pieces (merged), several members of a oneof (the last counts), packed and unpacked lists,
+//! duplicate keys (the first is found), strings that are not UTF-8, unknown fields (kept).
 
 mod attributes;
 mod columns;
@@ -12,6 +47,7 @@ mod fields;
 mod level;
 mod partition;
 mod schema;
+mod shape;
 mod structure;
 #[cfg(test)]
 mod tests;

@@ -151,10 +151,9 @@ fn nested(any_value: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
 pub struct KeyValue<'a> {
     /// The key; it need not be UTF-8.
     pub key: &'a [u8],
-    /// The encoded `AnyValue` and how often the field was given: more than once, the pieces
-    /// are to be merged, and this is the last of them.
+    /// The encoded `AnyValue`; the last piece of it, should it come in several.
     pub value: Option<&'a [u8]>,
-    /// The value was given in several pieces.
+    /// The value was given in several pieces, which [`KeyValue::merged_value`] puts together.
     pub split: bool,
 }
 

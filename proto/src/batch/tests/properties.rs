@@ -871,3 +871,118 @@ fn large_shapes_take_linear_time() {
         Batch::from_protobuf(signal, out).unwrap().split(1);
     }
 }
+
+/// Spans that look alike are read by their shape (see `shape`), one alone never is: both must
+/// find the same, also where a span only nearly looks like the others.
+#[test]
+fn spans_that_look_alike_are_read_as_each_would_be_alone() {
+    use crate::wire::{begin_message, end_message, put_bytes, put_fixed64, put_uint};
+    for seed in 1..150 {
+        let r = &mut Rng::new(seed);
+        let mut bytes = Vec::new();
+        let resource = begin_message(&mut bytes, 1);
+        let scope = begin_message(&mut bytes, 2);
+        let odd = 2 + r.below(20);
+        for _ in 0..60 {
+            let span = begin_message(&mut bytes, 2);
+            let mut attribute = |r: &mut Rng, key: &str| {
+                let odd_one = r.one_in(odd);
+                let begin = begin_message(&mut bytes, if odd_one && r.one_in(4) { 13 } else { 9 });
+                put_bytes(&mut bytes, 1, key.as_bytes());
+                let long = [0, 3, 3, 100, 123, 124, 125, 126, 127, 128, 300]
+                    [r.below(if odd_one { 11 } else { 3 })];
+                let mut value = Vec::new();
+                match key.len() % 3 {
+                    0 => put_uint(
+                        &mut value,
+                        3,
+                        if odd_one {
+                            r.next() >> r.below(64)
+                        } else {
+                            200
+                        },
+                    ),
+                    _ => {
+                        // A value that itself looks like attributes.
+                        let mut text = Vec::new();
+                        crate::batch::KeyValue::write(&mut text, 9, b"bb", &Value::Int(7));
+                        text.resize(long, b'x');
+                        put_bytes(&mut value, 1, &text);
+                    }
+                }
+                put_bytes(&mut bytes, 2, &value);
+                if odd_one && r.one_in(3) {
+                    // The key given again, which then is the key; the value again, merged.
+                    match r.below(3) {
+                        0 => put_bytes(&mut bytes, 1, b"bb"),
+                        1 => put_bytes(&mut bytes, 1, b""),
+                        _ => put_bytes(&mut bytes, 2, &[0x10, 1]),
+                    }
+                }
+                end_message(&mut bytes, begin);
+            };
+            attribute(r, "a");
+            for key in [
+                "cc",
+                "bb",
+                "http.request.method",
+                "k8s.namespace.name",
+                "dd",
+                "session.id",
+            ] {
+                if !r.one_in(odd) {
+                    attribute(r, key);
+                }
+                if r.one_in(odd) {
+                    attribute(r, "bb");
+                }
+            }
+            put_fixed64(&mut bytes, 7, r.next());
+            let longest = if r.one_in(odd) { 200 } else { 3 };
+            put_bytes(&mut bytes, 5, &vec![b'n'; r.below(longest)]);
+            put_uint(&mut bytes, 6, if r.one_in(odd) { 300 } else { 2 });
+            crate::wire::put_fixed32(&mut bytes, 16, 257);
+            end_message(&mut bytes, span);
+        }
+        end_message(&mut bytes, scope);
+        end_message(&mut bytes, resource);
+        let batch = Batch::from_protobuf(Signal::Traces, bytes.into()).unwrap();
+        let (mut together, mut alone) = (batch.clone(), batch.clone());
+        let keys: [&[u8]; 5] = [b"a", b"bb", b"session.id", b"k8s.namespace.name", b"none"];
+        let data = together.open().unwrap();
+        for key in keys {
+            let column = data.attribute_column(Level::Item, key).unwrap();
+            for row in 0..60 {
+                let value = column.value(data, row).map(|value| format!("{value:?}"));
+                let wanted = data.attribute(Level::Item, row, key).unwrap();
+                assert_eq!(
+                    value,
+                    wanted.map(|value| format!("{value:?}")),
+                    "{seed} {row}"
+                );
+            }
+        }
+        let edits = [
+            AttributeEdit::Set {
+                key: b"copy",
+                value: Source::Attribute(b"bb"),
+                when: When::Absent,
+            },
+            AttributeEdit::Set {
+                key: b"a",
+                value: Source::Value(Value::Int(1)),
+                when: When::Present,
+            },
+            AttributeEdit::Remove { key: b"bb" },
+            AttributeEdit::Remove { key: b"session.id" },
+        ];
+        data.edit_attributes(Level::Item, Selection::All, &edits)
+            .unwrap();
+        let data = alone.open().unwrap();
+        for row in 0..60 {
+            data.edit_attributes(Level::Item, Selection::Rows(&[row]), &edits)
+                .unwrap();
+        }
+        assert_eq!(together.to_protobuf(), alone.to_protobuf(), "{seed}");
+    }
+}
