@@ -26,6 +26,7 @@ use crate::{
         admission::Budget,
         compression::{Deflater, Inflater},
         drain::Drain,
+        in_hand::InHand,
     },
     telemetry::metrics::{Level, Page, Registry, write_page},
 };
@@ -37,6 +38,7 @@ pub fn core() -> CoreContext {
         registry: Arc::new(Registry::new(Level::Detailed)),
         budget: Budget::new(1 << 30),
         drain: Drain::default(),
+        in_hand: InHand::default(),
         inflater: Rc::new(RefCell::new(Inflater::new())),
         deflater: Rc::new(RefCell::new(Deflater::new())),
     }

@@ -1,6 +1,7 @@
 //! Exporter `otlp_grpc` (once `otlp`): OTLP over gRPC.
 
 pub mod config;
+mod response;
 
 use std::{
     rc::Rc,
@@ -260,7 +261,7 @@ impl OtlpGrpc {
             match data {
                 Ok(data) => {
                     let _ = body.flow_control().release_capacity(data.len());
-                    if message.len() + data.len() > MAX_RESPONSE + 5 {
+                    if message.len() + data.len() > MAX_RESPONSE + response::PREFIX {
                         return failed(Status::resource_exhausted(format!(
                             "grpc: received message larger than max ({} vs. {MAX_RESPONSE})",
                             message.len() + data.len()
@@ -276,10 +277,21 @@ impl OtlpGrpc {
             Ok(None) => None,
             Err(error) => return failed(lost(&error)),
         };
-        finished(
-            status.unwrap_or_else(|| Status::internal("the response has no grpc-status")),
-            message.get(5..).unwrap_or(&[]),
-        )
+        let status = status.unwrap_or_else(|| Status::internal("the response has no grpc-status"));
+        if status.code() != Code::Ok {
+            return failed(status);
+        }
+        let encoding = head.headers.get("grpc-encoding");
+        let message = response::message(
+            &message,
+            encoding.and_then(|name| name.to_str().ok()),
+            MAX_RESPONSE,
+            &mut self.core.inflater.borrow_mut(),
+        );
+        match message {
+            Ok(message) => finished(status, &message),
+            Err(status) => failed(status),
+        }
     }
 }
 
