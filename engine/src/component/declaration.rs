@@ -21,6 +21,7 @@ use std::fmt;
 use crate::config::{
     diagnostics::{Decoder, nearest},
     node::{Mapping, Node, Position, Value, quoted},
+    pending,
 };
 
 /// A value of a configuration: it knows how to read itself over its default,
@@ -362,7 +363,10 @@ fn decode_fields(
             continue;
         };
         cx.within(meta.key(), |cx| {
-            let before = meta.no_effect().map(|why| (why, field.print()));
+            let why = meta
+                .no_effect()
+                .or_else(|| pending::why(&cx.declared_path()));
+            let before = why.map(|why| (why, field.print()));
             if meta.is_frame() && entry.node.mapping().is_some() {
                 cx.nested(|cx| field.decode(&entry.node, cx));
             } else {

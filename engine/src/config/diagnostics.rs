@@ -119,6 +119,7 @@ pub struct Decoder<'a> {
     /// Where findings go.
     pub found: &'a mut Diagnostics,
     path: Vec<String>,
+    declared: Vec<String>,
     frames: Vec<String>,
     relative: Vec<String>,
     lenient: bool,
@@ -129,6 +130,7 @@ impl<'a> Decoder<'a> {
     pub fn new(found: &'a mut Diagnostics, path: Vec<String>, frames: Vec<String>) -> Self {
         Decoder {
             found,
+            declared: path.clone(),
             path,
             frames,
             relative: Vec::new(),
@@ -136,12 +138,26 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// The same, for a component: its keys are declared under its section and type,
+    /// whatever its id.
+    pub fn declared_as(mut self, section: &str, type_name: &str) -> Self {
+        self.declared = vec![section.to_owned(), type_name.to_owned()];
+        self
+    }
+
+    /// The path of declarations: without ids and indices.
+    pub fn declared_path(&self) -> String {
+        self.declared.join("::")
+    }
+
     /// Runs `f` one key deeper.
     pub fn within<R>(&mut self, key: &str, f: impl FnOnce(&mut Self) -> R) -> R {
         self.path.push(key.to_owned());
+        self.declared.push(key.to_owned());
         self.relative.push(key.to_owned());
         let result = f(self);
         self.relative.pop();
+        self.declared.pop();
         self.path.pop();
         result
     }

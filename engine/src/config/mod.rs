@@ -11,6 +11,7 @@ pub mod known;
 pub mod level;
 pub mod merge;
 pub mod node;
+pub mod pending;
 pub mod reference;
 pub mod rules;
 pub mod schema;

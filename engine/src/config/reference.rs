@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::telemetry::Telemetry;
+use super::{pending, telemetry::Telemetry};
 use crate::component::{
     FieldShape, Kind, Printed, Setting, Shape, StructShape, print,
     table::{self, Factory},
@@ -32,7 +32,7 @@ pub fn pages() -> BTreeMap<String, String> {
             );
             let path = format!("{}::{}", kind.section(), factory.type_name);
             collect_silent(&shape, &path, &mut silent);
-            pages.insert(file, component(factory, &shape));
+            pages.insert(file, component(factory, &shape, &path));
         }
     }
     let telemetry = Telemetry::default().shape();
@@ -43,7 +43,7 @@ pub fn pages() -> BTreeMap<String, String> {
     );
     collect_silent(&telemetry, "service::telemetry", &mut silent);
     let mut page = String::from("# service::telemetry\n\n");
-    body(&telemetry, &mut page);
+    body(&telemetry, "service::telemetry", &mut page);
     pages.insert("service-telemetry.md".into(), page);
     pages.insert("README.md".into(), index);
     pages.insert("no-effect.md".into(), silent);
@@ -77,16 +77,16 @@ fn lower_first(text: &str) -> String {
     text
 }
 
-fn component(factory: &Factory, shape: &Shape) -> String {
+fn component(factory: &Factory, shape: &Shape, path: &str) -> String {
     let mut out = format!("# {} `{}`\n\n", factory.kind.name(), factory.type_name);
     if let Some(alias) = factory.alias {
         let _ = writeln!(out, "Older id: `{alias}`; it works and warns at start.\n");
     }
-    body(shape, &mut out);
+    body(shape, path, &mut out);
     out
 }
 
-fn body(shape: &Shape, out: &mut String) {
+fn body(shape: &Shape, path: &str, out: &mut String) {
     let Shape::Struct(block) = shape else {
         return;
     };
@@ -95,10 +95,10 @@ fn body(shape: &Shape, out: &mut String) {
         out.push_str("It has no keys.\n");
         return;
     }
-    table(block, "", out);
+    table(block, "", path, out);
 }
 
-fn table(block: &StructShape, prefix: &str, out: &mut String) {
+fn table(block: &StructShape, prefix: &str, root: &str, out: &mut String) {
     if let Some(why) = block.lenient {
         let _ = writeln!(out, "Unknown keys pass with a warning: {why}.\n");
     }
@@ -112,7 +112,7 @@ fn table(block: &StructShape, prefix: &str, out: &mut String) {
         if let Some(instead) = field.deprecated {
             let _ = write!(doc, " Deprecated: use `{instead}`.");
         }
-        if let Some(why) = field.no_effect {
+        if let Some(why) = silent(field, &format!("{root}::{prefix}{}", field.key)) {
             let _ = write!(doc, " **No effect**: {why}.");
         }
         let _ = writeln!(
@@ -138,7 +138,7 @@ fn table(block: &StructShape, prefix: &str, out: &mut String) {
         if let Shape::Struct(inner) = shape {
             let path = format!("{prefix}{}", field.key);
             let _ = writeln!(out, "## `{path}`\n\n{}\n", inner.doc);
-            table(inner, &format!("{path}::"), out);
+            table(inner, &format!("{path}::"), root, out);
         }
     }
 }
@@ -189,12 +189,16 @@ fn default(field: &FieldShape) -> String {
     }
 }
 
+fn silent(field: &FieldShape, path: &str) -> Option<&'static str> {
+    field.no_effect.or_else(|| pending::why(path))
+}
+
 fn collect_silent(shape: &Shape, path: &str, out: &mut String) {
     match shape {
         Shape::Struct(block) => {
             for field in &block.fields {
                 let path = format!("{path}::{}", field.key);
-                match field.no_effect {
+                match silent(field, &path) {
                     Some(why) => {
                         let _ = writeln!(out, "| `{path}` | {why} |");
                     }
@@ -217,7 +221,7 @@ pub fn keys() -> Vec<(String, bool)> {
             Shape::Struct(block) => {
                 for field in &block.fields {
                     let path = format!("{path}::{}", field.key);
-                    let silent = silent || field.no_effect.is_some();
+                    let silent = silent || self::silent(field, &path).is_some();
                     out.push((path.clone(), silent));
                     walk(&field.shape, &path, silent, out);
                 }
@@ -283,6 +287,66 @@ mod tests {
                 pages.contains_key(&name),
                 "docs/reference/{name} describes nothing"
             );
+        }
+    }
+
+    /// The one table of which test shows which key's behaviour: `tests/behaviours`.
+    #[test]
+    fn every_key_has_a_behaviour_test_or_is_listed_without_effect() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let table = std::fs::read_to_string(root.join("tests/behaviours")).unwrap();
+        let lines: Vec<(&str, &str)> = table
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| {
+                line.split_once(' ')
+                    .unwrap_or_else(|| panic!("no test in {line:?}"))
+            })
+            .map(|(pattern, test)| (pattern, test.trim()))
+            .collect();
+        let mut sources = String::new();
+        for folder in ["engine/src", "engine/tests", "tests/e2e", "tests/interop"] {
+            read_sources(&root.join(folder), &mut sources);
+        }
+        let mut wrong = Vec::new();
+        for (pattern, test) in &lines {
+            if !sources.contains(&format!("fn {test}(")) {
+                wrong.push(format!("tests/behaviours names {test}, which is not there"));
+            }
+            if !keys()
+                .iter()
+                .any(|(path, _)| pending::matches(pattern, path))
+            {
+                wrong.push(format!("tests/behaviours: {pattern} matches no key"));
+            }
+        }
+        for (path, silent) in keys() {
+            let tested = lines
+                .iter()
+                .any(|(pattern, _)| pending::matches(pattern, &path));
+            if !silent && !tested {
+                wrong.push(format!("{path} has neither a behaviour test nor a mark"));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{} findings:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
+    }
+
+    fn read_sources(folder: &Path, out: &mut String) {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read_sources(&path, out);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                out.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
         }
     }
 

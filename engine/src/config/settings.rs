@@ -475,7 +475,8 @@ fn section(kind: Kind, node: &Node, found: &mut Diagnostics) -> BTreeMap<Compone
             "'{name}' error reading configuration for {}:",
             quoted(&id.to_string())
         );
-        let mut cx = Decoder::new(found, path.clone(), vec![frame]);
+        let mut cx =
+            Decoder::new(found, path.clone(), vec![frame]).declared_as(name, factory.type_name);
         let settings = factory.parse(&entry.node, &mut cx);
         let component = Component {
             id: id.clone(),

@@ -868,6 +868,55 @@ fn references_to_extensions_that_there_are_not_fail_the_start_and_not_the_check(
 }
 
 #[test]
+fn flat_keep_alive_keys_warn_and_act_as_the_collectors_do() {
+    let text = "receivers: {otlp: {protocols: {http: {idle_timeout: 7s, keep_alives_enabled: false}}}}\nexporters: {otlp_http: {endpoint: 'http://a', idle_conn_timeout: 1s, max_idle_conns: 2, max_idle_conns_per_host: 3, disable_keep_alives: true}}\nservice: {pipelines: {traces: {receivers: [otlp], exporters: [otlp_http]}}}";
+    let settings = load(text).unwrap();
+    let otlp = settings.receivers.values().next().unwrap();
+    let otlp = otlp.config::<receivers::otlp::config::Config>().unwrap();
+    let server = &otlp.protocols.http.get().unwrap().server;
+    assert_eq!(
+        server.keepalive.get().unwrap().idle_timeout,
+        GoDuration::secs(7)
+    );
+    let http = settings.exporters.values().next().unwrap();
+    let http = http
+        .config::<exporters::otlp_http::config::Config>()
+        .unwrap();
+    let keepalive = http.client.keepalive.get().unwrap();
+    assert_eq!(keepalive.idle_conn_timeout, GoDuration::secs(1));
+    assert_eq!(keepalive.max_idle_conns, 2);
+    assert_eq!(keepalive.max_idle_conns_per_host, 3);
+    let warnings: BTreeSet<&str> = settings
+        .warnings
+        .iter()
+        .map(|w| w.phrase.as_str())
+        .collect();
+    assert_eq!(
+        warnings,
+        BTreeSet::from([
+            "'idle_timeout' is deprecated; use 'keepalive::idle_timeout' instead",
+            "'keep_alives_enabled' is deprecated; set 'keepalive::enabled' to false to disable keep-alives",
+            "'idle_conn_timeout' is deprecated; use 'keepalive::idle_conn_timeout' instead",
+            "'max_idle_conns' is deprecated; use 'keepalive::max_idle_conns' instead",
+            "'max_idle_conns_per_host' is deprecated; use 'keepalive::max_idle_conns_per_host' instead",
+            "'disable_keep_alives' is deprecated; set 'keepalive::enabled' to false to disable keep-alives",
+        ])
+    );
+}
+
+#[test]
+fn the_component_status_server_needs_its_gate() {
+    for key in ["http", "grpc"] {
+        let text = with(
+            "extensions",
+            &format!("{{health_check: {{{key}: {{endpoint: 'a:1'}}}}}}"),
+        );
+        let shown = load(&text).unwrap_err().text(true);
+        assert!(shown.contains("v2 healthcheck configuration (http/grpc fields) detected but feature gate is disabled"), "{shown}");
+    }
+}
+
+#[test]
 fn batch_does_not_take_profiles() {
     let text = "receivers: {otlp: {protocols: {grpc: }}}\nprocessors: {batch: }\nexporters: {debug: }\nservice: {pipelines: {profiles: {receivers: [otlp], processors: [batch], exporters: [debug]}}}";
     let mut gates = Gates::default();

@@ -1,0 +1,130 @@
+//! Keys that are declared and do nothing yet. They are said at start and listed in
+//! `docs/reference/no-effect.md` like those that a declaration itself marks; a key
+//! leaves this list together with the test of its behaviour (`tests/behaviours`).
+
+/// Patterns over declared paths, and why. `**::x` is every path that ends in `x`.
+const PENDING: &[(&str, &str)] = &[
+    (
+        "receivers::otlp::protocols::grpc::keepalive::enforcement_policy",
+        "clients' pings are not policed yet",
+    ),
+    (
+        "receivers::otlp::protocols::grpc::keepalive::enforcement_policy::**",
+        "clients' pings are not policed yet",
+    ),
+    (
+        "receivers::otlp::protocols::http::read_timeout",
+        "the deadline of a request holds instead",
+    ),
+    (
+        "receivers::otlp::protocols::http::write_timeout",
+        "the deadline of a request holds instead",
+    ),
+    (
+        "exporters::otlp_http::proxy_url",
+        "proxies are not supported yet",
+    ),
+    ("exporters::otlp_http::max_conns_per_host", POOL),
+    ("exporters::otlp_http::http2_read_idle_timeout", POOL),
+    ("exporters::otlp_http::http2_ping_timeout", POOL),
+    ("exporters::otlp_http::force_attempt_http2", POOL),
+    ("exporters::otlp_http::keepalive", POOL),
+    ("exporters::otlp_http::keepalive::**", POOL),
+    ("exporters::debug::sampling_initial", DEBUG),
+    ("exporters::debug::sampling_thereafter", DEBUG),
+    ("exporters::debug::use_internal_logger", DEBUG),
+    ("exporters::debug::output_paths", DEBUG),
+    ("processors::batch::metadata_keys", METADATA),
+    ("processors::batch::metadata_cardinality_limit", METADATA),
+    ("extensions::*::transport", ADMIN),
+    ("extensions::*::tls", ADMIN),
+    ("extensions::*::tls::**", ADMIN),
+    ("extensions::*::cors", ADMIN),
+    ("extensions::*::cors::**", ADMIN),
+    ("extensions::*::max_request_body_size", ADMIN),
+    ("extensions::*::include_metadata", ADMIN),
+    ("extensions::*::response_headers", ADMIN),
+    ("extensions::*::compression_algorithms", ADMIN),
+    ("extensions::*::read_timeout", ADMIN),
+    ("extensions::*::read_header_timeout", ADMIN),
+    ("extensions::*::write_timeout", ADMIN),
+    ("extensions::*::keepalive", ADMIN),
+    ("extensions::*::keepalive::**", ADMIN),
+    (
+        "service::telemetry::metrics::readers::pull::exporter::prometheus::with_resource_constant_labels",
+        "series carry no labels of the resource yet",
+    ),
+    (
+        "service::telemetry::metrics::readers::pull::exporter::prometheus::with_resource_constant_labels::**",
+        "series carry no labels of the resource yet",
+    ),
+    (
+        "service::telemetry::resource::schema_url",
+        "the Prometheus format has no place for it",
+    ),
+];
+
+const POOL: &str = "connections are pooled by the runtime's own rules";
+const DEBUG: &str = "debug writes a line a request yet";
+const METADATA: &str = "batches are not parted by metadata yet";
+const ADMIN: &str = "the admin server has limits of its own";
+
+/// Why the key of a declared path (`exporters::otlp_grpc::timeout`) does nothing
+/// yet; `None` when it does something.
+pub fn why(path: &str) -> Option<&'static str> {
+    PENDING
+        .iter()
+        .find(|(pattern, _)| matches(pattern, path))
+        .map(|(_, why)| *why)
+}
+
+/// Does a pattern match a declared path? `**` stands for any keys, none included,
+/// `*` for one or for a part of one.
+pub fn matches(pattern: &str, path: &str) -> bool {
+    fn one(pattern: &str, key: &str) -> bool {
+        match pattern.split_once('*') {
+            Some((before, after)) => {
+                key.len() >= before.len() + after.len()
+                    && key.starts_with(before)
+                    && key.ends_with(after)
+            }
+            None => pattern == key,
+        }
+    }
+    fn rest(pattern: &[&str], path: &[&str]) -> bool {
+        match (pattern, path) {
+            ([], []) => true,
+            (["**", more @ ..], _) => {
+                (0..=path.len()).any(|n| path.get(n..).is_some_and(|tail| rest(more, tail)))
+            }
+            ([first, more @ ..], [key, tail @ ..]) => one(first, key) && rest(more, tail),
+            _ => false,
+        }
+    }
+    let pattern: Vec<&str> = pattern.split("::").collect();
+    let path: Vec<&str> = path.split("::").collect();
+    rest(&pattern, &path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_keys() {
+        for (pattern, path, result) in [
+            ("a::b", "a::b", true),
+            ("a::b", "a::b::c", false),
+            ("**::b", "x::a::b", true),
+            ("**::b", "x::ab", false),
+            ("a::**", "a::b::c", true),
+            ("a::**", "a", true),
+            ("a::*::c", "a::b::c", true),
+            ("a::*::c", "a::c", false),
+            ("a::*_path", "a::url_path", true),
+            ("a::*_path", "a::paths", false),
+        ] {
+            assert_eq!(matches(pattern, path), result, "{pattern} {path}");
+        }
+    }
+}
