@@ -6,6 +6,7 @@
 mod client_grpc;
 mod client_http;
 mod json;
+mod keepalive;
 mod ledger;
 mod lifecycle;
 mod processors;

@@ -101,6 +101,16 @@ pub enum Balancer {
     PickFirst,
 }
 
+impl Balancer {
+    /// Which address a request tries first, counted round from 0; the others follow it.
+    fn start(self, next: &Cell<usize>) -> usize {
+        match self {
+            Balancer::RoundRobin => next.replace(next.get().wrapping_add(1)),
+            Balancer::PickFirst => 0,
+        }
+    }
+}
+
 /// What a client's connections are like.
 #[derive(Clone)]
 pub struct Settings {
@@ -218,14 +228,7 @@ impl Client {
         let mut last: Option<Arc<io::Error>> = None;
         loop {
             let targets: Vec<Rc<Target>> = self.targets.borrow().clone();
-            let start = match self.settings.balancer {
-                Balancer::RoundRobin => {
-                    let n = self.next.get();
-                    self.next.set(n.wrapping_add(1));
-                    n
-                }
-                Balancer::PickFirst => 0,
-            };
+            let start = self.settings.balancer.start(&self.next);
             let mut soonest: Option<Instant> = None;
             for k in 0..targets.len() {
                 let Some(target) = targets.get((start.wrapping_add(k)) % targets.len()) else {
@@ -393,6 +396,17 @@ async fn connect(settings: &Settings, address: &Address) -> io::Result<SendReque
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_take_turns_or_stay_with_the_first_address() {
+        for (balancer, starts) in [
+            (Balancer::RoundRobin, [0, 1, 2, 3]),
+            (Balancer::PickFirst, [0, 0, 0, 0]),
+        ] {
+            let next = Cell::new(0);
+            assert_eq!([(); 4].map(|()| balancer.start(&next)), starts);
+        }
+    }
 
     #[test]
     fn a_framed_message_is_prefix_and_body() {

@@ -1,0 +1,120 @@
+//! Pings and idle connections of gRPC, seen frame by frame on a bare socket, and
+//! what an exporter does while its backend is not there.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use trunkline_tests::{
+    Backend, Port, Signal,
+    backend::Protocol,
+    both_runtimes,
+    config::Relay,
+    grpc::Call,
+    io::{BoxStream, Target},
+    otlp, status,
+    wait::within,
+};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+/// Frame types (RFC 9113, section 6).
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+/// The types of the frames in what a peer sent, acknowledgements left out.
+fn frames(mut bytes: &[u8]) -> Vec<u8> {
+    let mut types = Vec::new();
+    while let [a, b, c, kind, flags, _, _, _, _, rest @ ..] = bytes {
+        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+        if !(*kind == PING && flags & 1 == 1) {
+            types.push(*kind);
+        }
+        bytes = rest.get(length..).unwrap_or_default();
+    }
+    types
+}
+
+/// Reads until the peer closes, answering nothing.
+async fn to_the_end(mut stream: BoxStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A reset ends it as well as an end does.
+    let _ = within("the end of the connection", stream.read_to_end(&mut bytes)).await;
+    bytes
+}
+
+async fn silent_client(relay: &Relay) -> BoxStream {
+    let mut stream = Target::from(&relay.grpc).connect().await.unwrap();
+    stream
+        .write_all(&[PREFACE, &SETTINGS].concat())
+        .await
+        .unwrap();
+    stream
+}
+
+both_runtimes! {
+    // server_parameters::max_connection_idle: a connection without requests is told to go and closed.
+    async fn an_idle_connection_is_told_to_go(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.grpc("keepalive: {server_parameters: {max_connection_idle: 200ms}}")
+        })
+        .await;
+        let types = frames(&to_the_end(silent_client(&relay).await).await);
+        assert!(types.contains(&GOAWAY), "{types:?}");
+        assert!(!types.contains(&PING), "{types:?}");
+    }
+
+    // server_parameters::time and ::timeout: a client that does not answer a ping is gone.
+    async fn a_client_that_answers_no_ping_is_let_go(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.grpc("keepalive: {server_parameters: {time: 1s, timeout: 1s}}")
+        })
+        .await;
+        let types = frames(&to_the_end(silent_client(&relay).await).await);
+        assert!(types.contains(&PING), "{types:?}");
+    }
+
+    // keepalive of the exporter (times below 10 s are 10 s, as grpc-go has it): so is a backend.
+    async fn a_backend_that_answers_no_ping_is_let_go(runtime: Runtime) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("endpoint: '{}'", listener.local_addr().unwrap());
+        let relay = Relay::with(runtime, Backend::grpc(), |config, backend| {
+            config.grpc_to(backend, &[&endpoint, "keepalive: {time: 1s, timeout: 1s}", "timeout: 25s"])
+        })
+        .await;
+        let client = relay.client().await;
+        let call = Call::export(Signal::Traces, &otlp::items(Signal::Traces, 1)).with("grpc-timeout", "25S");
+        let waiting = tokio::spawn(async move { client.try_call(&call).await.map(|reply| reply.code()) });
+        let (mut stream, _) = within("the exporter's connection", listener.accept()).await.unwrap();
+        stream.write_all(&SETTINGS).await.unwrap();
+        let bytes = to_the_end(Box::pin(stream)).await;
+        assert!(bytes.starts_with(PREFACE));
+        let types = frames(&bytes[PREFACE.len()..]);
+        assert!(types.contains(&PING), "{types:?}");
+        waiting.abort();
+    }
+
+    // wait_for_ready: a request waits for a backend that is not there yet; without it, it fails at once.
+    async fn a_request_waits_for_its_backend_when_told_to(runtime: Runtime) {
+        for waits in [false, true] {
+            let port = Port::free();
+            let endpoint = format!("endpoint: '127.0.0.1:{port}'");
+            let wait = format!("wait_for_ready: {waits}");
+            let relay = Relay::with(runtime, Backend::grpc(), |config, backend| {
+                config.grpc_to(backend, &[&endpoint, &wait, "retry_on_failure: {enabled: false}", "timeout: 25s"])
+            })
+            .await;
+            let body = otlp::items(Signal::Traces, 1);
+            let call = Call::export(Signal::Traces, &body).with("grpc-timeout", "25S");
+            let client = relay.client().await;
+            if !waits {
+                assert_eq!(client.call(&call).await.code(), status::UNAVAILABLE);
+                continue;
+            }
+            let early = tokio::spawn(async move { client.call(&call).await });
+            let late = Backend::start(Protocol::Grpc, Some(&port), None);
+            early.await.unwrap().ok();
+            assert_eq!(late.count(), 1);
+        }
+    }
+}
