@@ -23,9 +23,9 @@ declare! {
         /// Empty or `zstd`: each request is compressed, then framed by its length.
         compression: String = String::new();
         /// How hard; acts only with the gate exporter.file.nativeCompression.
-        compression_params: CompressionParams = CompressionParams::default();
+        compression_params: CompressionParams = CompressionParams::default(), no_effect "the Collector heeds it only with a feature gate that does not act here";
         /// Written data reaches the file after so long at the latest. 0: 1s.
-        flush_interval: GoDuration = GoDuration::secs(1);
+        flush_interval: GoDuration = GoDuration::secs(1), no_effect "requests are answered after they were written; nothing waits for a flush";
         /// Make the file's directories.
         create_directory: bool = false;
         /// Their permissions as an octal text; only with `create_directory`. Empty: `0755`.

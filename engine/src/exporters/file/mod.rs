@@ -7,8 +7,8 @@ mod group;
 #[allow(missing_docs, reason = "the fields are the calendar's")]
 mod local_time;
 mod names;
-mod target;
-mod writer;
+pub(super) mod target;
+pub(super) mod writer;
 
 use std::{path::PathBuf, rc::Rc, sync::Arc};
 

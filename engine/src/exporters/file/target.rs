@@ -76,6 +76,21 @@ impl Target {
         }
     }
 
+    /// A file that is open already; `name` is for messages.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn opened(name: PathBuf, file: File) -> io::Result<Target> {
+        let mut target = Target::new(name, Existing::Append, None);
+        let metadata = file.metadata()?;
+        target.open = Some(Open {
+            size: metadata.is_file().then(|| metadata.len()),
+            file,
+            torn: false,
+        });
+        Ok(target)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -32,7 +32,7 @@ const COARSE: Duration = Duration::from_millis(20);
 
 /// One message and where it goes.
 pub struct Message {
-    /// The file; `None` is the exporter's only one.
+    /// The file; `None` is those that are always open.
     pub path: Option<PathBuf>,
     /// Written before the body.
     pub length: Option<[u8; 4]>,
@@ -91,12 +91,9 @@ impl Writer {
             }
         });
         let mut files = Files {
-            only: None,
-            open: HashMap::new(),
             max_open: usize::try_from(config.group_by.max_open_files)
                 .unwrap_or(1)
                 .max(1),
-            uses: 0,
             mode,
             existing: if config.append {
                 Existing::Append
@@ -105,6 +102,7 @@ impl Writer {
                 Existing::AppendSince(now.checked_sub(COARSE).unwrap_or(now))
             },
             rotation,
+            ..Files::default()
         };
         if !grouped {
             if let Some(rotation) = rotation {
@@ -127,8 +125,23 @@ impl Writer {
                 only.open()
                     .map_err(|e| format!("open {}: {}", only.path().display(), os_error(&e)))?;
             }
-            files.only = Some(only);
+            files.fixed.push(only);
         }
+        Writer::over(files)
+    }
+
+    /// A writer that appends every message to each of the targets.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn to_all(targets: Vec<Target>) -> Result<Writer, String> {
+        Writer::over(Files {
+            fixed: targets,
+            ..Files::default()
+        })
+    }
+
+    fn over(files: Files) -> Result<Writer, String> {
         let (queue, jobs) = mpsc::channel(WAITING);
         let thread = std::thread::Builder::new()
             .name("file".to_owned())
@@ -189,9 +202,17 @@ fn run(mut files: Files, mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-/// The files of an exporter: the only one, or those that are open of the many.
+/// One of the files.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Fixed(usize),
+    Path(&'a Path),
+}
+
+/// The files of an exporter: those that are always open, or those that are open of the many.
 struct Files {
-    only: Option<Target>,
+    /// Each gets every message without a path.
+    fixed: Vec<Target>,
     /// With the number of the use that was the last.
     open: HashMap<PathBuf, (u64, Target)>,
     max_open: usize,
@@ -202,37 +223,58 @@ struct Files {
     rotation: Option<Rotation>,
 }
 
+impl Default for Files {
+    fn default() -> Self {
+        Files {
+            fixed: Vec::new(),
+            open: HashMap::new(),
+            max_open: 1,
+            uses: 0,
+            mode: 0o755,
+            existing: Existing::Append,
+            rotation: None,
+        }
+    }
+}
+
 impl Files {
     fn write(&mut self, messages: &[Message]) -> Result<(), Failure> {
-        let mut done: SmallVec<[(Option<&Path>, Mark); 1]> = SmallVec::new();
+        let mut done: SmallVec<[(Place<'_>, Mark); 1]> = SmallVec::new();
         for message in messages {
-            let path = message.path.as_deref();
-            match self.write_one(message) {
-                Ok(mark) => done.push((path, mark)),
-                Err(failure) => {
-                    for (path, mark) in done.iter().rev() {
-                        if let Some(target) = self.known(*path) {
-                            target.take_back(*mark);
+            let places: SmallVec<[Place<'_>; 1]> = match &message.path {
+                Some(path) => SmallVec::from_buf([Place::Path(path)]),
+                None => (0..self.fixed.len()).map(Place::Fixed).collect(),
+            };
+            for place in places {
+                match self.write_one(place, message) {
+                    Ok(mark) => done.push((place, mark)),
+                    Err(failure) => {
+                        for (place, mark) in done.iter().rev() {
+                            self.take_back(*place, *mark);
                         }
+                        return Err(failure);
                     }
-                    return Err(failure);
                 }
             }
         }
         Ok(())
     }
 
-    fn known(&mut self, path: Option<&Path>) -> Option<&mut Target> {
-        match path {
-            None => self.only.as_mut(),
-            Some(path) => self.open.get_mut(path).map(|(_, target)| target),
+    fn take_back(&mut self, place: Place<'_>, mark: Mark) {
+        let target = match place {
+            Place::Fixed(at) => self.fixed.get_mut(at),
+            Place::Path(path) => self.open.get_mut(path).map(|(_, target)| target),
+        };
+        // One that was closed in between keeps what it has.
+        if let Some(target) = target {
+            target.take_back(mark);
         }
     }
 
-    fn write_one(&mut self, message: &Message) -> Result<Mark, Failure> {
-        let target = match &message.path {
-            None => self.only.as_mut(),
-            Some(path) => Some(
+    fn write_one(&mut self, place: Place<'_>, message: &Message) -> Result<Mark, Failure> {
+        let target = match place {
+            Place::Fixed(at) => self.fixed.get_mut(at),
+            Place::Path(path) => Some(
                 self.find(path)
                     .map_err(|e| failure(&format!("open {}", path.display()), &e))?,
             ),
@@ -319,13 +361,9 @@ mod tests {
 
     fn files(max_open: usize) -> Files {
         Files {
-            only: None,
-            open: HashMap::new(),
             max_open,
-            uses: 0,
-            mode: 0o755,
             existing: Existing::AppendSince(SystemTime::now() - COARSE),
-            rotation: None,
+            ..Files::default()
         }
     }
 

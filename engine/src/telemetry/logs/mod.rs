@@ -16,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::metrics::{Observer, Registry, descriptors::LOG_LINES_LOST};
 pub use layer::LogLayer;
+pub(crate) use sampler::Sampler;
 pub use writer::Output;
 pub(crate) use writer::os_error;
 

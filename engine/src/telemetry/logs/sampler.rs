@@ -12,7 +12,7 @@ use super::Sampling;
 const PLACES: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     sampling: Sampling,
     places: Box<[Place]>,
 }
@@ -25,7 +25,7 @@ struct Place {
 }
 
 impl Sampler {
-    pub(super) fn new(sampling: Sampling) -> Self {
+    pub(crate) fn new(sampling: Sampling) -> Self {
         Sampler {
             sampling,
             places: (0..PLACES).map(|_| Place::default()).collect(),
@@ -34,7 +34,7 @@ impl Sampler {
 
     /// Whether to write a line of this level and text at `now` (a clock that only
     /// goes forward, from any point).
-    pub(super) fn admits(&self, level: tracing::Level, message: &str, now: Duration) -> bool {
+    pub(crate) fn admits(&self, level: tracing::Level, message: &str, now: Duration) -> bool {
         let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one((level, message));
         let Some(place) = self.places.get(hash as usize % PLACES) else {
             return true;

@@ -1,0 +1,92 @@
+//! What is written, beside what the Collector 0.164 wrote for the same requests.
+
+use std::fs;
+
+use trunkline_proto::json;
+
+use super::{config::Config, *};
+use crate::exporters::testing;
+
+/// The protocol's published examples.
+const EXAMPLES: [(Signal, &str); 3] = [
+    (
+        Signal::Traces,
+        include_str!("../../../../tests/data/otlp-json/trace.json"),
+    ),
+    (
+        Signal::Metrics,
+        include_str!("../../../../tests/data/otlp-json/metrics.json"),
+    ),
+    (
+        Signal::Logs,
+        include_str!("../../../../tests/data/otlp-json/logs.json"),
+    ),
+];
+
+fn batch(signal: Signal, text: &str) -> Batch {
+    let mut text = text.as_bytes().to_vec();
+    let bytes = json::to_protobuf(signal, &mut text).unwrap();
+    Batch::from_protobuf(signal, bytes).unwrap()
+}
+
+/// What the exporter writes to a file for these requests.
+fn written(requests: &[(Signal, &str)], change: impl FnOnce(&mut Config)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let mut config = Config {
+        use_internal_logger: false,
+        output_paths: Some(vec![path.to_str().unwrap().to_owned()]),
+        ..Config::default()
+    };
+    change(&mut config);
+    let core = testing::core();
+    let console = open(&config).unwrap();
+    testing::run(async {
+        for (signal, text) in requests {
+            let id = testing::id("debug");
+            let exporter = build(&id, &config, *signal, &core, console.clone()).unwrap();
+            let outcome = exporter
+                .consume(batch(*signal, text), &testing::context())
+                .await;
+            assert_eq!(outcome, Outcome::Accepted);
+        }
+    });
+    let page = testing::scrape(&core);
+    assert!(page.contains("otelcol_exporter_sent_log_records_total{exporter=\"debug\"}"));
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn basic_is_a_line_a_request() {
+    assert_eq!(
+        written(&EXAMPLES, |_| {}),
+        "Traces\t{\"resource spans\": 1, \"spans\": 1}\n\
+         Metrics\t{\"resource metrics\": 1, \"metrics\": 4, \"data points\": 4}\n\
+         Logs\t{\"resource logs\": 1, \"log records\": 1}\n"
+    );
+}
+
+#[test]
+fn normal_is_a_line_an_item() {
+    let normal = written(&EXAMPLES, |config| config.verbosity = Level::Normal);
+    assert_eq!(normal, include_str!("testdata/normal.txt"));
+}
+
+#[test]
+fn detailed_is_every_field() {
+    let detailed = written(&EXAMPLES, |config| config.verbosity = Level::Detailed);
+    assert_eq!(detailed, include_str!("testdata/detailed.txt"));
+}
+
+/// Of each text the first few in a second, and then every so many.
+#[test]
+fn what_repeats_is_sampled() {
+    let logs = [EXAMPLES[2]; 10];
+    for (initial, thereafter, lines) in [(2, 1, 10), (2, 0, 2), (1, 3, 4)] {
+        let text = written(&logs, |config| {
+            config.sampling_initial = initial;
+            config.sampling_thereafter = thereafter;
+        });
+        assert_eq!(text.lines().count(), lines, "{initial} {thereafter}");
+    }
+}
