@@ -86,7 +86,7 @@ both_runtimes! {
     async fn a_batch_joins_requests_and_answers_each_caller(runtime: Runtime) {
         const CALLS: u64 = 24;
         let relay = Relay::start(runtime, |config| {
-            config.processor("batch", "{timeout: 25s, send_batch_size: 100000}")
+            config.signals(&[Signal::Traces]).processor("batch", "{timeout: 25s, send_batch_size: 100000}")
         })
         .await;
         let client = relay.client().await;
@@ -112,7 +112,7 @@ both_runtimes! {
     // batch: send_batch_max_size splits at item boundaries; nothing is lost or doubled.
     async fn a_batch_splits_what_is_too_large(runtime: Runtime) {
         let relay = Relay::start(runtime, |config| {
-            config.processor("batch", "{send_batch_size: 10, send_batch_max_size: 10}")
+            config.signals(&[Signal::Traces, Signal::Metrics, Signal::Logs]).processor("batch", "{send_batch_size: 10, send_batch_max_size: 10}")
         })
         .await;
         let client = relay.client().await;

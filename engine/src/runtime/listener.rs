@@ -9,11 +9,15 @@ use std::{
     net::SocketAddr,
     os::fd::{AsRawFd, FromRawFd, IntoRawFd},
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Mode, Stream, current_mode};
+
+/// How long a port may still belong to a predecessor that was killed.
+const PREDECESSOR: Duration = Duration::from_millis(500);
 
 /// A listening socket on this core's executor.
 pub struct Listener {
@@ -79,11 +83,27 @@ impl Listener {
     /// Binds the address once without `SO_REUSEPORT` and lets it go again: a port that somebody
     /// else holds is an error here, instead of a silent second instance later.
     ///
+    /// The kernel takes rings apart after their process has ended, and until then (some
+    /// milliseconds) a killed predecessor's sockets stay bound. So a port in use is asked for
+    /// again for a short while; this blocks the calling thread.
+    ///
     /// Returns the address with the port that was chosen where port 0 was asked for.
     ///
     /// # Errors
     /// The kernel's answer.
     pub fn check(address: SocketAddr) -> io::Result<SocketAddr> {
+        let until = Instant::now() + PREDECESSOR;
+        loop {
+            match Listener::bind_alone(address) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn bind_alone(address: SocketAddr) -> io::Result<SocketAddr> {
         let socket = reuseport_socket(address, false)?;
         socket.listen(1)?;
         let bound = socket.local_addr()?.as_socket();

@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use trunkline_proto::Signal;
 
+use super::profiles;
 use super::ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, Transport};
 use crate::{
     component::{Outcome, RequestContext},
@@ -92,6 +93,9 @@ impl GrpcService {
                     .map_or("", |(s, _)| s);
                 Status::unimplemented(format!("unknown service {service}"))
             })?;
+        if signal == Signal::Profiles {
+            profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
+        }
         let deadline = Instant::now() + grpc_timeout(&head.headers).unwrap_or(DEFAULT_DEADLINE);
         let Body::Message(body) = body else {
             return Err(Status::internal(
