@@ -71,9 +71,11 @@ both_runtimes! {
         assert_eq!((healthy.status, &value["status"]), (200, &"Server available".into()));
         assert!(value["upSince"].is_string() && value["uptime"].is_string(), "{value}");
         let page = http::send(&admin, &get("/")).await;
-        assert_eq!(page.status, 200);
-        for word in ["traces", "metrics", "logs", "otlp"] {
-            assert!(page.text().contains(word), "the admin page does not mention {word}");
+        assert!(page.status == 200 && page.text().contains("<html"), "{page:?}");
+        // What the page shows comes from here.
+        let status = http::send(&admin, &get("/api/v1/status")).await;
+        for word in ["traces", "metrics", "logs", "otlp", &grpc.to_string(), &http.to_string()] {
+            assert!(status.text().contains(word), "the admin page does not mention {word}: {}", status.text());
         }
         let metrics = trunkline_tests::metrics::Page::read(&own).await;
         assert_eq!(metrics.sum("otelcol_receiver_accepted_spans", &[]), 4.0);

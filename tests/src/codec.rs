@@ -50,14 +50,16 @@ fn common(encoding: &str, plain: &[u8]) -> Bytes {
     match encoding {
         "" | "identity" => Bytes::copy_from_slice(plain),
         "gzip" => {
-            let mut codec = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
+            let mut codec =
+                libdeflater::Compressor::new(libdeflater::CompressionLvl::new(1).unwrap());
             let mut out = vec![0; codec.gzip_compress_bound(plain.len())];
             let length = codec.gzip_compress(plain, &mut out).unwrap();
             out.truncate(length);
             out.into()
         }
         "zlib" | "deflate" => {
-            let mut codec = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
+            let mut codec =
+                libdeflater::Compressor::new(libdeflater::CompressionLvl::new(1).unwrap());
             let mut out = vec![0; codec.zlib_compress_bound(plain.len())];
             let length = codec.zlib_compress(plain, &mut out).unwrap();
             out.truncate(length);

@@ -95,7 +95,9 @@ impl Listener {
         let until = Instant::now() + PREDECESSOR;
         loop {
             match Listener::bind_alone(address) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until =>
+                {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 result => return result,

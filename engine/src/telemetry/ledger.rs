@@ -215,12 +215,15 @@ impl Leaving<'_> {
         self.ledger.sent(std::mem::take(&mut self.items));
     }
 
-    /// All but `rejected` were taken; these were not, and the sender will be told.
+    /// All but `rejected` were taken; these end here, because a sender does not try the rest
+    /// of a partial success again.
     pub fn partly_sent(mut self, rejected: u64) {
         let items = std::mem::take(&mut self.items);
         // A destination may claim to have rejected more than it was given.
         let rejected = rejected.min(items);
-        self.ledger.refused(rejected);
+        if rejected > 0 {
+            self.ledger.dropped("partial_success", rejected);
+        }
         self.ledger.sent(items - rejected);
     }
 
@@ -330,10 +333,13 @@ mod tests {
         drop(held);
         let balance = of(&ledger, "traces");
         assert_eq!(balance.difference(), 0);
-        assert_eq!((balance.sent, balance.refused), (17, 28));
+        assert_eq!((balance.sent, balance.refused), (17, 15));
         assert_eq!(
             balance.dropped,
-            BTreeMap::from([("queue full".to_owned(), 10)])
+            BTreeMap::from([
+                ("partial_success".to_owned(), 13),
+                ("queue full".to_owned(), 10)
+            ])
         );
     }
 }

@@ -13,8 +13,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use trunkline_proto::Signal;
 
-use super::profiles;
 use super::ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, Transport};
+use super::profiles;
 use crate::{
     component::{Outcome, RequestContext},
     net::compression::Codec,
@@ -219,6 +219,12 @@ fn answer(respond: &mut SendResponse<Bytes>, outcome: Outcome) {
                     refusal.code,
                     refusal.message,
                     ErrorDetails::with_retry_info(Some(after)),
+                ),
+                // Bad data is described in the details too (OTLP specification, Failures).
+                _ if refusal.code == Code::InvalidArgument => Status::with_error_details(
+                    refusal.code,
+                    refusal.message.clone(),
+                    ErrorDetails::with_bad_request_violation("", refusal.message),
                 ),
                 _ => Status::new(refusal.code, refusal.message),
             };

@@ -112,7 +112,10 @@ impl Reply {
             Encoding::Protobuf => tonic_types::pb::Status {
                 code: refusal.code as i32,
                 message: message.to_owned(),
-                details: Vec::new(),
+                details: match refusal.code {
+                    Code::InvalidArgument => vec![bad_request(message)],
+                    _ => Vec::new(),
+                },
             }
             .encode_to_vec(),
             Encoding::Json => {
@@ -159,6 +162,21 @@ impl Reply {
         if !self.body.is_empty() {
             let _ = stream.send_data(self.body, true);
         }
+    }
+}
+
+/// The detail that describes bad data (OTLP specification, "Bad Data").
+fn bad_request(description: &str) -> prost_types::Any {
+    let violation = tonic_types::pb::bad_request::FieldViolation {
+        description: description.to_owned(),
+        ..Default::default()
+    };
+    let detail = tonic_types::pb::BadRequest {
+        field_violations: vec![violation],
+    };
+    prost_types::Any {
+        type_url: "type.googleapis.com/google.rpc.BadRequest".to_owned(),
+        value: detail.encode_to_vec(),
     }
 }
 
