@@ -198,6 +198,14 @@ impl Builder<'_> {
                 .get(id)
                 .ok_or_else(|| failed("its file is not open".into()))?;
             exporters::file::build(id, config, signal, self.core, writer.clone()).map_err(failed)?
+        } else if let Some(config) = component.config::<exporters::debug::config::Config>() {
+            let console = self
+                .shared
+                .consoles
+                .get(id)
+                .ok_or_else(|| failed("its output is not open".into()))?;
+            exporters::debug::build(id, config, signal, self.core, console.clone())
+                .map_err(failed)?
         } else if let Some(config) = component.config::<exporters::nop::config::Config>() {
             exporters::nop::build(id, config, signal, self.core).map_err(failed)?
         } else {

@@ -39,6 +39,8 @@ pub struct Shared {
     pub otlp: Arc<BTreeMap<ComponentId, OtlpServers>>,
     /// The files of `file` exporters.
     pub files: Arc<BTreeMap<ComponentId, Arc<exporters::file::Writer>>>,
+    /// The outputs of `debug` exporters.
+    pub consoles: Arc<BTreeMap<ComponentId, Arc<exporters::debug::Console>>>,
 }
 
 impl Shared {
@@ -73,17 +75,21 @@ impl Shared {
             otlp.insert(id.clone(), servers);
         }
         let mut files = BTreeMap::new();
+        let mut consoles = BTreeMap::new();
         for (id, component) in settings.exporters.iter().filter(|(_, c)| c.used) {
+            let failed = |text: String| {
+                format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
+            };
             if let Some(config) = component.config::<exporters::file::config::Config>() {
-                let writer = exporters::file::open(config).map_err(|text| {
-                    format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
-                })?;
-                files.insert(id.clone(), writer);
+                files.insert(id.clone(), exporters::file::open(config).map_err(failed)?);
+            } else if let Some(config) = component.config::<exporters::debug::config::Config>() {
+                consoles.insert(id.clone(), exporters::debug::open(config).map_err(failed)?);
             }
         }
         Ok(Shared {
             otlp: Arc::new(otlp),
             files: Arc::new(files),
+            consoles: Arc::new(consoles),
         })
     }
 }
