@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::{
     Data, Error, Level,
     data::{ARENA, Found, NONE, Piece, copy_run, each_field},
-    shape::{Hit, Shapes},
+    shape::{Hit, Shapes, WORTHWHILE},
     value::{KeyValue, Value, same_key},
 };
 use crate::wire::{
@@ -240,6 +240,8 @@ struct Scratch {
     out: Vec<Piece>,
     hits: Vec<Hit>,
     shapes: Shapes,
+    /// There are so many rows that learning their shapes is worth it.
+    many: bool,
 }
 
 impl Data {
@@ -266,6 +268,10 @@ impl Data {
             out: Vec::new(),
             hits: Vec::new(),
             shapes: Shapes::new(false),
+            many: match rows {
+                Selection::All => self.level(level).len() >= WORTHWHILE,
+                Selection::Rows(rows) => rows.len() >= WORTHWHILE,
+            },
         };
         self.for_selected(level, rows, |data, row| {
             data.edit_row(level, row, &mut program, &mut scratch)
@@ -383,6 +389,7 @@ impl Data {
             out,
             hits,
             shapes,
+            many,
         } = scratch;
         found.clear();
         states.clear();
@@ -401,6 +408,7 @@ impl Data {
             let Some(buf) = buf.get(..end) else { continue };
             if base == 0
                 && pieces.len() == 1
+                && *many
                 && shapes.find(&self.payload, pos, end, number, &program.keys, hits)
             {
                 for hit in hits.iter() {
@@ -605,11 +613,20 @@ impl Data {
             return Err(Error::TooLarge);
         }
         let head = self.arena.len() as u32 | ARENA;
-        put_tag(&mut self.arena, number, WireType::Len);
-        put_varint(&mut self.arena, body as u64);
-        self.arena.extend_from_slice(key_field);
-        put_tag(&mut self.arena, 2, WireType::Len);
-        put_varint(&mut self.arena, len as u64);
+        self.arena.reserve(body + 16);
+        if body < 0x80 && number < 16 {
+            // All lengths take one byte.
+            self.arena
+                .extend_from_slice(&[(number << 3 | 2) as u8, body as u8]);
+            self.arena.extend_from_slice(key_field);
+            self.arena.extend_from_slice(&[0x12, len as u8]);
+        } else {
+            put_tag(&mut self.arena, number, WireType::Len);
+            put_varint(&mut self.arena, body as u64);
+            self.arena.extend_from_slice(key_field);
+            put_tag(&mut self.arena, 2, WireType::Len);
+            put_varint(&mut self.arena, len as u64);
+        }
         copy_run(&self.payload, &mut self.arena, from, from + len as u32);
         let end = self.arena.len() as u32 | ARENA;
         Ok(New {

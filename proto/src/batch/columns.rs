@@ -10,7 +10,7 @@ use super::{
     Data, Error, Level,
     attributes::find_key,
     data::{ARENA, NONE, Piece},
-    shape::Shapes,
+    shape::{Shapes, WORTHWHILE},
     value::{KeyValue, Value},
 };
 
@@ -253,6 +253,7 @@ impl Data {
                         _ => (0, 0),
                     };
                     let found = if untouched
+                        && rows >= WORTHWHILE
                         && end & ARENA == 0
                         && shapes.find(
                             &self.payload,

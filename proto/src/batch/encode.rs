@@ -183,8 +183,14 @@ impl Writer<'_> {
                     }
                     self.flush();
                     let number = rows.field.get(at).copied().unwrap_or(0);
-                    put_tag(self.out, number.into(), WireType::Len);
-                    put_varint(self.out, len as u64);
+                    if number < 16 && len < 0x4000 && len >= 0x80 {
+                        // What items nearly always are.
+                        let header = [number << 3 | 2, len as u8 | 0x80, (len >> 7) as u8];
+                        self.out.extend_from_slice(&header);
+                    } else {
+                        put_tag(self.out, number.into(), WireType::Len);
+                        put_varint(self.out, len as u64);
+                    }
                     self.body(level, row, lengths);
                 }
                 Piece::Child { .. } => {}

@@ -79,6 +79,8 @@ pub(crate) struct Shapes {
 }
 
 const SHAPES: usize = 4;
+/// Fewer entities than this are not worth learning a shape from.
+pub(crate) const WORTHWHILE: usize = 16;
 
 impl Shapes {
     pub fn new(first_only: bool) -> Shapes {
@@ -129,7 +131,7 @@ impl Shapes {
     fn miss(&mut self, buf: &[u8], start: usize, end: usize, number: u32, keys: &[&[u8]]) {
         self.misses += 1;
         // Data without recurring shapes is tried again now and then, at little cost.
-        if self.misses > 16 && self.misses % 64 != 0 {
+        if self.misses > 16 && !self.misses.is_multiple_of(64) {
             return;
         }
         let Some(shape) = Shape::learn(buf, start, end, number, keys, self.first_only) else {

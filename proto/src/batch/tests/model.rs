@@ -744,12 +744,15 @@ pub fn set_type(metric: &mut Metric, to: MetricType) {
         Some(Data::Sum(data)) => (data.data_points.clone(), data.is_monotonic),
         _ => (Vec::new(), false),
     };
-    let same = match (&metric.data, to) {
+    let same = matches!(
+        (&metric.data, to),
         (Some(Data::Histogram(_)), MetricType::Histogram)
-        | (Some(Data::ExponentialHistogram(_)), MetricType::ExponentialHistogram)
-        | (Some(Data::Summary(_)), MetricType::Summary) => true,
-        _ => false,
-    };
+            | (
+                Some(Data::ExponentialHistogram(_)),
+                MetricType::ExponentialHistogram
+            )
+            | (Some(Data::Summary(_)), MetricType::Summary)
+    );
     if same {
         return;
     }

@@ -814,7 +814,7 @@ fn large_shapes_take_linear_time() {
     let tiny = nest(&entry);
     let shapes: [(Signal, Vec<u8>); 6] = [
         (Signal::Traces, tiny.repeat(MANY)),
-        (Signal::Traces, vec![0x0a, 0].repeat(MANY)),
+        (Signal::Traces, [0x0a, 0].repeat(MANY)),
         (
             Signal::Traces,
             nest(&|out| (0..MANY).for_each(|_| entry(out))),
