@@ -124,10 +124,12 @@ impl Gateway {
             let (settings, shared, mesh) = (settings.clone(), shared.clone(), mesh.clone());
             let (registry, budget, threads) = (registry.clone(), budget.clone(), threads.clone());
             let (built, undelivered) = (built.clone(), undelivered_tx.clone());
+            let cores = plan.count;
             let started = cores::start(mode, &plan, core, move || async move {
                 threads.register_current(core);
                 let context = CoreContext {
                     core,
+                    cores,
                     registry,
                     budget,
                     drain: Drain::default(),

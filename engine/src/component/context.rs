@@ -17,6 +17,8 @@ use crate::{
 pub struct CoreContext {
     /// Index of the core.
     pub core: usize,
+    /// How many cores there are.
+    pub cores: usize,
     /// Own metrics.
     pub registry: Arc<Registry>,
     /// Memory for requests in hand.

@@ -30,4 +30,4 @@ pub(crate) fn count(metrics: &ExporterMetrics, signal: Signal, items: u64, outco
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod testing;
+pub(crate) mod testing;

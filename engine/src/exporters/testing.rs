@@ -35,6 +35,7 @@ use crate::{
 pub fn core() -> CoreContext {
     CoreContext {
         core: 0,
+        cores: 1,
         registry: Arc::new(Registry::new(Level::Detailed)),
         budget: Budget::new(1 << 30),
         drain: Drain::default(),

@@ -16,7 +16,7 @@ use crate::{
     exporters, processors, receivers,
     receivers::otlp::ingest::{Ingest, Moving},
     runtime::mesh::Mesh,
-    telemetry::{Ledger, metrics::descriptors},
+    telemetry::{Ledger, PipelineLedger, metrics::descriptors},
 };
 
 /// What runs on a core.
@@ -131,12 +131,17 @@ impl Builder<'_> {
         let ledger = Rc::new(self.ledger.pipeline(self.core.core, &id.to_string()));
         let fan_out = FanOut::over(ends)
             .ok_or_else(|| format!("service::pipelines::{id}: must have at least one exporter"))?;
+        let batches = pipeline.processors.iter().any(|id| {
+            let component = settings.processors.get(id);
+            component.is_some_and(|c| c.config::<processors::batch::config::Config>().is_some())
+        });
         let mut next: Rc<dyn Consumer> = Rc::new(Exit {
             ledger: ledger.clone(),
+            in_hand: (!batches).then(|| self.core.in_hand.clone()),
             next: fan_out,
         });
         for processor in pipeline.processors.iter().rev() {
-            next = self.processor(processor, id, next)?;
+            next = self.processor(processor, id, &ledger, next)?;
         }
         let entry: Rc<dyn Consumer> = Rc::new(Entry { ledger, next });
         self.pipelines.insert(id.clone(), entry.clone());
@@ -219,6 +224,7 @@ impl Builder<'_> {
         &mut self,
         id: &ComponentId,
         pipeline: &PipelineId,
+        ledger: &Rc<PipelineLedger>,
         next: Rc<dyn Consumer>,
     ) -> Result<Rc<dyn Consumer>, String> {
         let failed = |text: String| {
@@ -236,6 +242,14 @@ impl Builder<'_> {
             processors::attributes::build(config, &name, signal, self.core, next).map_err(failed)
         } else if let Some(config) = component.config::<processors::resource::config::Config>() {
             processors::resource::build(config, &name, signal, self.core, next).map_err(failed)
+        } else if let Some(config) = component.config::<processors::batch::config::Config>() {
+            processors::batch::build(config, &name, signal, self.core, ledger, next).map_err(failed)
+        } else if let Some(config) =
+            component.config::<processors::memory_limiter::config::Config>()
+        {
+            Ok(processors::memory_limiter::build(
+                config, &name, signal, self.core, ledger, next,
+            ))
         } else {
             Err(failed("this component cannot be built".into()))
         }

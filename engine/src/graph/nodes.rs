@@ -7,6 +7,7 @@ use trunkline_proto::Batch;
 
 use crate::{
     component::{ConsumeFuture, Consumer, Outcome, RequestContext},
+    net::in_hand::InHand,
     telemetry::PipelineLedger,
 };
 
@@ -28,12 +29,16 @@ impl Consumer for Entry {
 /// The exit of a pipeline: counts what its exporters took and what they did not.
 pub(super) struct Exit {
     pub(super) ledger: Rc<PipelineLedger>,
+    /// Where no processor of the pipeline gathers requests: what comes here joins no batch any
+    /// more, and must hold back none elsewhere.
+    pub(super) in_hand: Option<InHand>,
     pub(super) next: Rc<dyn Consumer>,
 }
 
 impl Consumer for Exit {
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         Box::pin(async move {
+            let _parked = self.in_hand.as_ref().map(InHand::park);
             // A caller that gives up drops this future: the guard counts then, too.
             let leaving = self.ledger.leave(batch.item_count() as u64);
             let outcome = self.next.consume(batch, context).await;

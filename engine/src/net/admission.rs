@@ -4,7 +4,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
 /// Memory that one core may use for requests in hand.
@@ -13,6 +13,7 @@ pub struct Budget {
     limit: AtomicUsize,
     used: AtomicUsize,
     refused: AtomicU64,
+    configured: AtomicBool,
 }
 
 impl Budget {
@@ -22,6 +23,7 @@ impl Budget {
             limit: AtomicUsize::new(limit),
             used: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            configured: AtomicBool::new(false),
         })
     }
 
@@ -59,6 +61,21 @@ impl Budget {
     /// Sets the limit, in bytes; what is charged already stays.
     pub fn set_limit(&self, bytes: usize) {
         self.limit.store(bytes, Relaxed);
+    }
+
+    /// Sets the limit that a configuration asks for, in bytes; of several the smallest counts.
+    /// Says whether it was the first: the one that takes the place of the default.
+    pub fn configure(&self, bytes: usize) -> bool {
+        let first = !self.configured.swap(true, Relaxed);
+        if first || bytes < self.limit() {
+            self.set_limit(bytes);
+        }
+        first
+    }
+
+    /// Whether more is charged than the limit allows: it was lowered meanwhile.
+    pub fn exceeded(&self) -> bool {
+        self.used() > self.limit()
     }
 
     /// Charges that did not fit, since the start.
@@ -106,5 +123,17 @@ mod tests {
         assert_eq!((budget.used(), budget.refused()), (100, 3));
         drop(first);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn the_smallest_configured_limit_takes_the_place_of_the_default() {
+        let budget = Budget::new(100);
+        let charge = budget.charge(90).unwrap();
+        assert!(budget.configure(300) && !budget.exceeded());
+        assert!(!budget.configure(80) && budget.exceeded());
+        assert!(!budget.configure(200));
+        assert_eq!(budget.limit(), 80);
+        drop(charge);
+        assert!(!budget.exceeded());
     }
 }

@@ -149,6 +149,7 @@ impl Consumer for Kept {
 fn core() -> CoreContext {
     CoreContext {
         core: 0,
+        cores: 1,
         registry: Arc::new(Registry::new(Level::Normal)),
         budget: Budget::new(1 << 30),
         drain: Drain::default(),

@@ -154,6 +154,8 @@ impl Ingest {
         match moving.mesh.send(target, message) {
             Ok(()) => {
                 moving.moved.add(1);
+                // It can join no batch on this core any more.
+                let _parked = self.core.in_hand.park();
                 outcome.await.unwrap_or_else(|_| {
                     Outcome::Refused(Refusal::retry("the gateway is shutting down", None))
                 })
