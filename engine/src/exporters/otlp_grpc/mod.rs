@@ -25,6 +25,7 @@ use crate::{
         partial_success,
     },
     queue::retry::{Attempt, Retry},
+    receivers::otlp::ingest::HIGH_MEMORY,
     runtime,
     telemetry::{ExporterMetrics, metrics::Destination},
 };
@@ -376,7 +377,7 @@ impl OtlpGrpc {
             }
         }
         let plain = if batch.is_edited() {
-            let mut out = Buffer::with_capacity(batch.payload_len() + batch.payload_len() / 8);
+            let mut out = self.room(batch.payload_len() + batch.payload_len() / 8)?;
             batch.write_protobuf(&mut out);
             out.freeze()
         } else {
@@ -385,13 +386,21 @@ impl OtlpGrpc {
         if self.codec == Codec::Identity {
             return Ok(plain);
         }
-        let mut out = Buffer::with_capacity(plain.len() / 4);
+        let mut out = self.room(plain.len() / 4)?;
         self.core
             .deflater
             .borrow_mut()
             .deflate(self.codec, 0, &plain, &mut out)
             .map_err(|error| Refusal::permanent(Code::Internal, error.to_string()))?;
         Ok(out.freeze())
+    }
+
+    /// A buffer that is charged to the core's budget.
+    fn room(&self, bytes: usize) -> Result<Buffer, Refusal> {
+        match self.core.budget.charge(bytes) {
+            Some(charge) => Ok(Buffer::with_capacity(bytes).charged(charge)),
+            None => Err(Refusal::retry(HIGH_MEMORY, Some(Duration::from_secs(1)))),
+        }
     }
 }
 

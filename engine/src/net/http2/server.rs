@@ -17,7 +17,7 @@ use http::request::Parts;
 
 use super::divert::{BodyError, Divert, Expected, Message, Windows};
 use crate::{
-    net::{admission::Budget, drain::Drain, transport::Transport},
+    net::{admission::Budget, buffers::Buffer, drain::Drain, transport::Transport},
     runtime::{self, Sleep},
 };
 
@@ -82,6 +82,59 @@ impl MessageBody {
         })
         .await?;
         self.expected.finish()
+    }
+}
+
+/// Gathers one gRPC message from a stream that is not diverted.
+///
+/// # Errors
+/// See [`BodyError`].
+pub async fn gather_message(
+    mut stream: RecvStream,
+    limit: usize,
+    budget: &Arc<Budget>,
+) -> Result<Message, BodyError> {
+    let mut prefix = [0u8; 5];
+    let mut have = 0;
+    let mut message: Option<(usize, Buffer)> = None;
+    while let Some(data) = stream.data().await {
+        let data = data.map_err(|_| BodyError::Gone)?;
+        let _ = stream.flow_control().release_capacity(data.len());
+        let mut rest = data.as_ref();
+        if message.is_none() {
+            let n = rest.len().min(prefix.len() - have);
+            let (head, tail) = rest.split_at(n);
+            if let Some(slot) = prefix.get_mut(have..have + n) {
+                slot.copy_from_slice(head);
+            }
+            have += n;
+            rest = tail;
+            if have == prefix.len() {
+                let [_, a, b, c, d] = prefix;
+                let length = u32::from_be_bytes([a, b, c, d]) as usize;
+                if length > limit {
+                    return Err(BodyError::TooLarge { length, limit });
+                }
+                let charge = budget.charge(length).ok_or(BodyError::NoRoom)?;
+                message = Some((length, Buffer::with_capacity(length).charged(charge)));
+            }
+        }
+        if let Some((length, bytes)) = &mut message {
+            if bytes.len() + rest.len() > *length {
+                return Err(BodyError::Trailing);
+            }
+            bytes.extend_from_slice(rest);
+        }
+    }
+    match message {
+        Some((length, bytes)) if bytes.len() == length => Ok(Message {
+            compressed: prefix[0] & 1 == 1,
+            bytes,
+        }),
+        Some((_, bytes)) => Err(BodyError::Truncated {
+            received: prefix.len() + bytes.len(),
+        }),
+        None => Err(BodyError::Truncated { received: have }),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     net::compression::Codec,
     net::http2::{
         divert::BodyError,
-        server::{Body, Call, Service},
+        server::{Body, Call, Service, gather_message},
     },
 };
 
@@ -97,12 +97,12 @@ impl GrpcService {
             profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
         }
         let deadline = Instant::now() + grpc_timeout(&head.headers).unwrap_or(DEFAULT_DEADLINE);
-        let Body::Message(body) = body else {
-            return Err(Status::internal(
-                "content-length on a gRPC request is not supported",
-            ));
+        let budget = &self.ingest.core().budget;
+        let arrived = match body {
+            Body::Message(body) => body.message().await,
+            Body::Stream(stream) => gather_message(stream, self.max_message, budget).await,
         };
-        let message = body.message().await.map_err(|error| match error {
+        let message = arrived.map_err(|error| match error {
             BodyError::TooLarge { length, limit } => Status::resource_exhausted(format!(
                 "grpc: received message larger than max ({length} vs. {limit})"
             )),
