@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use super::{
     Data, Error, Level,
     attributes::find_key,
-    data::{ARENA, NONE, Piece},
+    data::{ARENA, NONE},
+    pieces::Piece,
     shape::{Shapes, WORTHWHILE},
     value::{KeyValue, Value},
 };
@@ -292,7 +293,7 @@ impl Data {
                 && let (Some(types), Some(spans)) =
                     (column.types.get_mut(at), column.spans.get_mut(at))
             {
-                let bytes = super::data::bytes_at(&self.payload, &self.arena, start, end);
+                let bytes = super::pieces::bytes_at(&self.payload, &self.arena, start, end);
                 *types = Value::read(bytes)?.value_type() as u8;
                 *spans = (start, end);
             }

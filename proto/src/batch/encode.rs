@@ -3,7 +3,8 @@
 
 use super::{
     Data, Level,
-    data::{ARENA, NONE, Piece},
+    data::{ARENA, NONE},
+    pieces::Piece,
 };
 use crate::wire::{WireType, put_tag, put_varint, tag_len, varint_len};
 

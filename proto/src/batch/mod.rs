@@ -38,14 +38,19 @@
 //! pieces (merged), several members of a oneof (the last counts), packed and unpacked lists,
 //! duplicate keys (the first is found), strings that are not UTF-8, unknown fields (kept).
 
+mod attribute_edits;
 mod attributes;
 mod columns;
 mod data;
 mod encode;
 mod error;
+mod field_access;
+mod field_columns;
 mod fields;
 mod level;
 mod partition;
+mod pieces;
+mod rows;
 mod schema;
 mod shape;
 mod structure;

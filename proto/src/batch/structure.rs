@@ -1,11 +1,7 @@
 //! Edits of the tree: entities dropped, added, copied, moved to another parent, reordered,
 //! and metrics that change their type.
 
-use super::{
-    Data, Error, Level, MetricType,
-    data::{Found, NONE, Piece},
-    walk,
-};
+use super::{Data, Error, Level, MetricType, data::NONE, pieces::Piece, rows::Found, walk};
 use crate::{
     Signal,
     wire::{Fields, WireType, put_bytes},

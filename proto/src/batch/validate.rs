@@ -104,7 +104,7 @@ fn plain(buf: &[u8], pos: usize, message: &'static Message) -> Option<usize> {
         let inner = value >> 24;
         let legal = match value >> 16 & 0xff {
             0x0a | 0x3a => inner as usize + 2 == value_len,
-            0x10 | 0x18 => value_len == 2 && inner < 0x80,
+            0x10 | 0x18 => is_varint(buf.get(pos + key + 7..next)?),
             0x21 => value_len == 9,
             _ => false,
         };
@@ -114,5 +114,16 @@ fn plain(buf: &[u8], pos: usize, message: &'static Message) -> Option<usize> {
         skip_plain(peeked, pos)
     } else {
         None
+    }
+}
+
+/// Whether the bytes are one varint of at most nine bytes.
+#[inline(always)]
+fn is_varint(bytes: &[u8]) -> bool {
+    match bytes {
+        [rest @ .., last] => {
+            *last < 0x80 && rest.len() < 9 && rest.iter().all(|byte| *byte >= 0x80)
+        }
+        [] => false,
     }
 }

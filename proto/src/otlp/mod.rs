@@ -18,4 +18,4 @@ pub use opentelemetry::proto::collector::profiles::v1development::{
 pub use opentelemetry::proto::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-pub use opentelemetry::proto::{common, logs, metrics, profiles, resource, trace};
+pub use opentelemetry::proto::{collector, common, logs, metrics, profiles, resource, trace};
