@@ -21,7 +21,7 @@ declare! {
             address: Address::tcp("localhost:13133"),
             ..HttpServer::default()
         }, squash "serverconfig";
-        /// The path that is answered; every other one is, too.
+        /// The path that is answered, and what is below it where it ends in `/`.
         path: String = "/".to_owned();
         /// Texts to answer with instead of the JSON object.
         response_body: Option<ResponseBody> = None;

@@ -191,20 +191,18 @@ impl Ingest {
         if items == 0 {
             return Outcome::Accepted;
         }
-        let outcome = pipeline.consume(batch, &context).await;
-        let (accepted, refused) = match &outcome {
-            Outcome::Accepted => (items, 0),
-            Outcome::Partial { rejected, .. } => {
-                let rejected = (*rejected).min(items);
-                (items - rejected, rejected)
-            }
-            Outcome::Refused(_) => (0, items),
-        };
         let metrics = match transport {
             Transport::Grpc => &self.grpc,
             Transport::Http => &self.http,
         };
-        metrics.request(signal, accepted, refused, 0);
+        // A sender that gives up drops this future: the guard counts then, too.
+        let counted = metrics.in_pipeline(signal, items);
+        let outcome = pipeline.consume(batch, &context).await;
+        match &outcome {
+            Outcome::Accepted => counted.accepted_but(0),
+            Outcome::Partial { rejected, .. } => counted.accepted_but(*rejected),
+            Outcome::Refused(_) => counted.refused(),
+        }
         outcome
     }
 

@@ -63,6 +63,19 @@ impl ReceiverMetrics {
         at(&self.failed, signal).add(failed);
     }
 
+    /// A request of `n` items goes into the pipeline, and the guard is told what became
+    /// of it. Dropped without a word (the sender went away or its time was over) all of
+    /// it counts as refused, as in the Collector, whose exporters then fail.
+    #[inline]
+    pub fn in_pipeline(&self, signal: Signal, n: u64) -> InPipeline<'_> {
+        InPipeline {
+            metrics: self,
+            signal,
+            accepted: 0,
+            refused: n,
+        }
+    }
+
     /// `n` items that the pipeline took.
     #[inline]
     pub fn accepted(&self, signal: Signal, n: u64) {
@@ -79,6 +92,39 @@ impl ReceiverMetrics {
     #[inline]
     pub fn failed(&self, signal: Signal, n: u64) {
         self.request(signal, 0, 0, n);
+    }
+}
+
+/// A request in the pipeline; see [`ReceiverMetrics::in_pipeline`].
+#[derive(Debug)]
+#[must_use = "dropped at once, the request counts as refused"]
+pub struct InPipeline<'a> {
+    metrics: &'a ReceiverMetrics,
+    signal: Signal,
+    accepted: u64,
+    refused: u64,
+}
+
+impl InPipeline<'_> {
+    /// The pipeline took all items but `rejected`.
+    #[inline]
+    pub fn accepted_but(mut self, rejected: u64) {
+        let items = self.refused;
+        self.refused = rejected.min(items);
+        self.accepted = items - self.refused;
+    }
+
+    /// The pipeline took nothing.
+    #[inline]
+    pub fn refused(self) {
+        drop(self);
+    }
+}
+
+impl Drop for InPipeline<'_> {
+    fn drop(&mut self) {
+        self.metrics
+            .request(self.signal, self.accepted, self.refused, 0);
     }
 }
 

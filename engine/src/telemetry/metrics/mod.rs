@@ -11,8 +11,8 @@ mod http_client_server;
 mod registry;
 
 pub use bundles::{
-    BatchMetrics, Destination, ExporterMetrics, InFlight, MemoryLimiterMetrics, ProcessorMetrics,
-    QueueMetrics, ReceiverMetrics,
+    BatchMetrics, Destination, ExporterMetrics, InFlight, InPipeline, MemoryLimiterMetrics,
+    ProcessorMetrics, QueueMetrics, ReceiverMetrics,
 };
 pub use cells::{Counter, Gauge, Histogram};
 pub use descriptors::{Across, Descriptor, Kind, Level, Unit};

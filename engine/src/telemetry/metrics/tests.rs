@@ -357,6 +357,23 @@ fn cores_that_count_at_once_lose_nothing() {
 }
 
 #[test]
+fn a_request_is_counted_once_whatever_becomes_of_it() {
+    let registry = Registry::new(Level::Normal);
+    let metrics = ReceiverMetrics::new(&registry, 0, "otlp", "grpc");
+    metrics.in_pipeline(Traces, 10).accepted_but(0);
+    metrics.in_pipeline(Traces, 10).accepted_but(3);
+    metrics.in_pipeline(Traces, 10).accepted_but(11);
+    metrics.in_pipeline(Traces, 10).refused();
+    drop(metrics.in_pipeline(Traces, 5));
+    let page = write_page(&registry, &Page::default());
+    for (what, n) in [("accepted", 17), ("refused", 28), ("failed", 0)] {
+        let line =
+            format!("otelcol_receiver_{what}_spans{{receiver=\"otlp\",transport=\"grpc\"}} {n}\n");
+        assert!(page.contains(&line), "{line} is not in\n{page}");
+    }
+}
+
+#[test]
 fn a_series_lives_as_long_as_a_component_holds_it() {
     let registry = Arc::new(Registry::new(Level::Normal));
     let page = || write_page(&registry, &Page::default());
