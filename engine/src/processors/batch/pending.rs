@@ -45,10 +45,9 @@ impl Ticket {
         let worse = worse(self.outcome.replace(Outcome::Accepted), outcome);
         self.outcome.replace(worse);
         self.open.set(self.open.get().saturating_sub(items));
-        if self.open.get() == 0 {
-            if let Some(waker) = self.waker.borrow_mut().take() {
-                waker.wake();
-            }
+        let waker = self.waker.borrow_mut().take_if(|_| self.open.get() == 0);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
@@ -153,13 +152,12 @@ impl Pending {
         } else {
             joined.split(max)
         };
-        if pieces.len() > 1 && pieces.last().is_some_and(|last| last.item_count() < size) {
-            if let Some(rest) = pieces.pop() {
-                self.items = rest.item_count();
-                self.batches.push(rest);
-                self.since = Some(Instant::now());
-                self.deadline = Some(deadline);
-            }
+        let several = pieces.len() > 1;
+        if let Some(rest) = pieces.pop_if(|last| several && last.item_count() < size) {
+            self.items = rest.item_count();
+            self.batches.push(rest);
+            self.since = Some(Instant::now());
+            self.deadline = Some(deadline);
         }
         let mut ready = Vec::with_capacity(pieces.len());
         for batch in pieces {

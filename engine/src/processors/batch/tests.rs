@@ -13,11 +13,13 @@ use crate::{
     telemetry::Ledger,
 };
 
+type Metadata = Vec<(String, String)>;
+
 /// A consumer that keeps what it gets and answers as it was told to.
 #[derive(Default)]
 struct Sink {
     /// Items and metadata of each batch.
-    got: RefCell<Vec<(usize, Option<Vec<(String, String)>>)>>,
+    got: RefCell<Vec<(usize, Option<Metadata>)>>,
     answers: RefCell<Vec<Outcome>>,
     held: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
