@@ -26,8 +26,8 @@ const USAGE: &str = "\
 trunkline-bench compare [options]
 
 what is compared
-  --row NAME            limit, plain, attributes, gzip-plain, gzip-gzip, gzip-untouched; may be
-                        given more than once [plain]
+  --row NAME            limit, plain, attributes, gzip-plain, gzip-gzip, gzip-untouched, or all;
+                        may be given more than once [plain]
   --peers A,B           only these of the row's peers (copy, relay, relay-inflate, trunkline,
                         otelcol, rotel, and those given with --peer)
   --trunkline PATH      the gateway [TRUNKLINE_BIN, else beside this program]
@@ -37,11 +37,11 @@ what is compared
                         {metrics_port} {health} {dir} are filled in. In its configuration likewise
   --peer-config NAME=FILE
 
-what is sent
+what is sent; the first three may be given more than once: every combination is measured
   --signal S            traces, metrics or logs [traces]
   --frame-size SIZE     DATA frames of the sender: 1m or 16k [1m]
-  --batch N             [512]
   --per-resource N      [64]
+  --batch N             [512]
   --bodies N            [8]
   --connections N       [1]
   --in-flight N         requests at once on each connection [8]
@@ -63,10 +63,18 @@ what is said
 /// The spread, in parts of the median, over which a ratio does not count.
 const MOST_SPREAD: f64 = 0.2;
 
-/// What `compare` was asked to do.
+/// Every combination of these is measured.
+#[derive(Default)]
+struct Variants {
+    rows: Vec<Row>,
+    signals: Vec<(String, Signal)>,
+    frame_sizes: Vec<u32>,
+    per_resource: Vec<usize>,
+}
+
+/// How one row is measured.
 #[derive(Clone, Debug)]
 pub struct Options {
-    rows: Vec<Row>,
     only: Option<Vec<String>>,
     peers: peers::Given,
     signal: Signal,
@@ -90,15 +98,25 @@ pub struct Options {
 
 /// Measures every row, prints the table.
 pub fn command(args: &mut lexopt::Parser) -> Result<(), Error> {
-    let options = parse(args)?;
+    let (variants, mut options) = parse(args)?;
     net::raise_open_files()?;
     process::end_together();
     let mut rows = Vec::new();
-    for &row in &options.rows {
-        let measured = measure::row(&options, row)?;
-        let measured = report::row_json(&options, row, &measured);
-        print!("{}", report::text(&measured));
-        rows.push(measured);
+    for &row in &variants.rows {
+        for (name, signal) in &variants.signals {
+            for &frame_size in &variants.frame_sizes {
+                for &per_resource in &variants.per_resource {
+                    options.signal_name.clone_from(name);
+                    options.signal = *signal;
+                    options.frame_size = frame_size;
+                    options.per_resource = per_resource;
+                    let measured = measure::row(&options, row)?;
+                    let measured = report::row_json(&options, row, &measured);
+                    print!("{}", report::text(&measured));
+                    rows.push(measured);
+                }
+            }
+        }
     }
     let whole = json!({ "machine": machine(&options), "rows": rows });
     if let Some(path) = &options.json {
@@ -147,12 +165,12 @@ fn pair(text: &str) -> Result<(String, String), Error> {
         .ok_or_else(|| Error::Usage(format!("{text:?} is not NAME=VALUE")))
 }
 
-fn parse(args: &mut lexopt::Parser) -> Result<Options, Error> {
+fn parse(args: &mut lexopt::Parser) -> Result<(Variants, Options), Error> {
     use lexopt::prelude::*;
     let all = proc::cores_of(std::process::id())?;
     let (mut gateway_cores, mut load_cores) = (None, None);
+    let mut v = Variants::default();
     let mut o = Options {
-        rows: Vec::new(),
         only: None,
         peers: peers::Given::from_environment(),
         signal: Signal::Traces,
@@ -175,9 +193,10 @@ fn parse(args: &mut lexopt::Parser) -> Result<Options, Error> {
     };
     while let Some(arg) = args.next()? {
         match arg {
-            Long("row") => o
-                .rows
-                .push(word("--row", &args.value()?.string()?, &rows::ALL)?),
+            Long("row") => match args.value()?.string()?.as_str() {
+                "all" => v.rows.extend(rows::ALL.iter().map(|(_, row)| *row)),
+                name => v.rows.push(word("--row", name, &rows::ALL)?),
+            },
             Long("peers") => {
                 o.only = Some(
                     args.value()?
@@ -193,12 +212,15 @@ fn parse(args: &mut lexopt::Parser) -> Result<Options, Error> {
             Long("peer") => o.peers.others.push(pair(&args.value()?.string()?)?),
             Long("peer-config") => o.peers.configs.push(pair(&args.value()?.string()?)?),
             Long("signal") => {
-                o.signal_name = args.value()?.string()?;
-                o.signal = word("--signal", &o.signal_name, &SIGNALS)?;
+                let name = args.value()?.string()?;
+                let signal = word("--signal", &name, &SIGNALS)?;
+                v.signals.push((name, signal));
             }
-            Long("frame-size") => o.frame_size = args::frame_size(&args.value()?.string()?)?,
+            Long("frame-size") => v
+                .frame_sizes
+                .push(args::frame_size(&args.value()?.string()?)?),
             Long("batch") => o.batch = args.value()?.parse()?,
-            Long("per-resource") => o.per_resource = args.value()?.parse()?,
+            Long("per-resource") => v.per_resource.push(args.value()?.parse()?),
             Long("bodies") => o.bodies = args.value()?.parse()?,
             Long("connections") => o.connections = args.value()?.parse()?,
             Long("in-flight") => o.in_flight = args.value()?.parse()?,
@@ -215,8 +237,17 @@ fn parse(args: &mut lexopt::Parser) -> Result<Options, Error> {
             other => return Err(other.unexpected().into()),
         }
     }
-    if o.rows.is_empty() {
-        o.rows.push(Row::Plain);
+    if v.rows.is_empty() {
+        v.rows.push(Row::Plain);
+    }
+    if v.signals.is_empty() {
+        v.signals.push((o.signal_name.clone(), o.signal));
+    }
+    if v.frame_sizes.is_empty() {
+        v.frame_sizes.push(o.frame_size);
+    }
+    if v.per_resource.is_empty() {
+        v.per_resource.push(o.per_resource);
     }
     if o.pairs == 0 {
         return Err(Error::Usage("--pairs is at least 1".to_owned()));
@@ -231,5 +262,5 @@ fn parse(args: &mut lexopt::Parser) -> Result<Options, Error> {
         // One core only: everything shares it, and the report says so.
         if others.is_empty() { all } else { others }
     });
-    Ok(o)
+    Ok((v, o))
 }
