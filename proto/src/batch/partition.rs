@@ -61,7 +61,7 @@ mod tests {
     use crate::{
         Signal,
         otlp::{
-            collector::logs::v1::ExportLogsServiceRequest,
+            ExportLogsServiceRequest,
             logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
         },
     };
