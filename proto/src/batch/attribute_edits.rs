@@ -166,6 +166,13 @@ impl Data {
                 Selection::Rows(rows) => rows.len() >= WORTHWHILE,
             },
         };
+        let selected = match rows {
+            Selection::All => self.level(level).len(),
+            Selection::Rows(rows) => rows.len(),
+        };
+        // A patch of some pieces for nearly every row is what is to be expected.
+        self.patches.reserve(selected.min(4096));
+        self.pieces.reserve(selected.min(4096) * 6);
         self.for_selected(level, rows, |data, row| {
             data.edit_row(level, row, &mut program, &mut scratch)
         })

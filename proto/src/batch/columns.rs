@@ -115,7 +115,7 @@ impl AttributeColumn {
         self.types.is_empty()
     }
 
-    /// The types, a [`ValueType`] or [`AttributeColumn::ABSENT`] a row.
+    /// The types, a [`ValueType`](super::ValueType) or [`AttributeColumn::ABSENT`] a row.
     pub fn types(&self) -> &[u8] {
         &self.types
     }
@@ -214,7 +214,7 @@ pub struct AttributeTable {
     pub key: UInt32Array,
     /// The keys, each once.
     pub dictionary: BinaryViewArray,
-    /// The [`ValueType`] of each.
+    /// The [`ValueType`](super::ValueType) of each.
     pub types: Vec<u8>,
     /// The encoded `AnyValue` of each.
     pub value: BinaryViewArray,

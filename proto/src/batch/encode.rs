@@ -184,7 +184,7 @@ impl Writer<'_> {
                     }
                     self.flush();
                     let number = rows.field.get(at).copied().unwrap_or(0);
-                    if number < 16 && len < 0x4000 && len >= 0x80 {
+                    if number < 16 && (0x80..0x4000).contains(&len) {
                         // What items nearly always are.
                         let header = [number << 3 | 2, len as u8 | 0x80, (len >> 7) as u8];
                         self.out.extend_from_slice(&header);

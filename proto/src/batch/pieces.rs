@@ -295,7 +295,17 @@ impl Data {
         let Some(&parent) = rows.parent.get(row as usize) else {
             return Err(Error::NoRow(level, row));
         };
-        self.explode(level, parent)?;
+        let above = self
+            .level(level.parent())
+            .patch
+            .get(parent as usize)
+            .copied()
+            .unwrap_or(NONE);
+        let bit = 1 << level.index();
+        let known = self.patches.get(above as usize);
+        if known.is_none_or(|above| above.exploded & bit == 0) {
+            self.explode(level, parent)?;
+        }
         self.edited = true;
         let patch = self.patches.len() as u32;
         let (first, len) = (self.next_piece()?, pieces.len() as u32);
