@@ -93,7 +93,7 @@ impl Consumer for Attributes {
     fn consume<'a>(&'a self, mut batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         // The work needs no waiting, so it is done at once and the next one's future is ours.
         let items = batch.item_count() as u64;
-        match self.apply(&mut batch, context) {
+        match self.metrics.timed(|| self.apply(&mut batch, context)) {
             Ok(()) => {
                 self.metrics.processed(items, items);
                 self.next.consume(batch, context)

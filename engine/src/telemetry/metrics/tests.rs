@@ -374,6 +374,18 @@ fn a_request_is_counted_once_whatever_becomes_of_it() {
 }
 
 #[test]
+fn processing_is_timed_at_level_detailed_only() {
+    for (level, times) in [(Level::Normal, 0), (Level::Detailed, 1)] {
+        let registry = Registry::new(level);
+        let metrics = ProcessorMetrics::new(&registry, 0, "attributes", Traces);
+        assert_eq!(metrics.timed(|| 7), 7);
+        let line = "otelcol_processor_internal_duration_count{otel_signal=\"traces\",processor=\"attributes\"} 1\n";
+        let page = write_page(&registry, &Page::default());
+        assert_eq!(page.matches(line).count(), times, "{level:?}");
+    }
+}
+
+#[test]
 fn a_series_lives_as_long_as_a_component_holds_it() {
     let registry = Arc::new(Registry::new(Level::Normal));
     let page = || write_page(&registry, &Page::default());
