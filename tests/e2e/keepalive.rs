@@ -74,6 +74,30 @@ both_runtimes! {
         assert!(types.contains(&PING), "{types:?}");
     }
 
+    // read_timeout of HTTP: a body that does not come.
+    async fn a_request_that_never_ends_is_given_up(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| config.http("read_timeout: 300ms")).await;
+        let mut stream = Target::from(&relay.http).connect().await.unwrap();
+        let head = "POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: 10\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let reply = to_the_end(stream).await;
+        assert!(!reply.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&reply));
+        assert_eq!(relay.backend.count(), 0);
+    }
+
+    // write_timeout of HTTP: an answer that does not come.
+    async fn an_answer_that_is_too_late_is_given_up(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| config.http("write_timeout: 300ms")).await;
+        relay.backend.hold();
+        let mut stream = Target::from(&relay.http).connect().await.unwrap();
+        let body = otlp::items(Signal::Traces, 1);
+        let head = format!("POST /v1/traces HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        let reply = to_the_end(stream).await;
+        assert!(!reply.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&reply));
+        relay.backend.release();
+    }
+
     // keepalive of the exporter (times below 10 s are 10 s, as grpc-go has it): so is a backend.
     async fn a_backend_that_answers_no_ping_is_let_go(runtime: Runtime) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

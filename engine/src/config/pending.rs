@@ -17,24 +17,8 @@ const PENDING: &[(&str, &str)] = &[
         "pings are sent while no request is under way, too",
     ),
     (
-        "processors::memory_limiter::limit_percentage",
-        "shares of the memory are not worked out yet",
-    ),
-    (
-        "processors::memory_limiter::spike_limit_percentage",
-        "shares of the memory are not worked out yet",
-    ),
-    (
         "service::telemetry::traces",
         "Trunkline does not trace itself yet",
-    ),
-    (
-        "receivers::otlp::protocols::http::read_timeout",
-        "the deadline of a request holds instead",
-    ),
-    (
-        "receivers::otlp::protocols::http::write_timeout",
-        "the deadline of a request holds instead",
     ),
     (
         "exporters::otlp_http::proxy_url",
@@ -46,12 +30,6 @@ const PENDING: &[(&str, &str)] = &[
     ("exporters::otlp_http::force_attempt_http2", POOL),
     ("exporters::otlp_http::keepalive", POOL),
     ("exporters::otlp_http::keepalive::**", POOL),
-    ("exporters::debug::sampling_initial", DEBUG),
-    ("exporters::debug::sampling_thereafter", DEBUG),
-    ("exporters::debug::use_internal_logger", DEBUG),
-    ("exporters::debug::output_paths", DEBUG),
-    ("processors::batch::metadata_keys", METADATA),
-    ("processors::batch::metadata_cardinality_limit", METADATA),
     ("extensions::*::transport", ADMIN),
     ("extensions::*::tls", ADMIN),
     ("extensions::*::tls::**", ADMIN),
@@ -81,8 +59,6 @@ const PENDING: &[(&str, &str)] = &[
 ];
 
 const POOL: &str = "connections are pooled by the runtime's own rules";
-const DEBUG: &str = "debug writes a line a request yet";
-const METADATA: &str = "batches are not parted by metadata yet";
 const ADMIN: &str = "the admin server has limits of its own";
 
 /// Why the key of a declared path (`exporters::otlp_grpc::timeout`) does nothing

@@ -104,7 +104,7 @@ processors:
 exporters:
   otlp: {endpoint: "a:1", compression: none, headers: {b: x, a: y}, tls: {insecure: true}, sending_queue: {sizer: items, batch: {min_size: 10}}, keepalive: }
   otlphttp/x: {endpoint: "http://a:1", headers: [{name: h, value: v}], idle_conn_timeout: 5s}
-  file: {path: a, rotation: , flush_interval: 0s}
+  file: {path: a, rotation: }
 extensions: {pprof: , zpages: {zz: 1}, health_check: {path: /h}}
 connectors: {forward: }
 service:
