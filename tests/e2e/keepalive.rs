@@ -53,7 +53,8 @@ async fn silent_client(relay: &Relay) -> BoxStream {
 }
 
 both_runtimes! {
-    // server_parameters::max_connection_idle: a connection without requests is told to go and closed.
+    // server_parameters::max_connection_idle: a connection without requests is told to go and closed, also when it
+    // does not answer the ping that goes with a farewell (RFC 9113, 6.8).
     async fn an_idle_connection_is_told_to_go(runtime: Runtime) {
         let relay = Relay::start(runtime, |config| {
             config.grpc("keepalive: {server_parameters: {max_connection_idle: 200ms}}")
@@ -61,7 +62,6 @@ both_runtimes! {
         .await;
         let types = frames(&to_the_end(silent_client(&relay).await).await);
         assert!(types.contains(&GOAWAY), "{types:?}");
-        assert!(!types.contains(&PING), "{types:?}");
     }
 
     // server_parameters::time and ::timeout: a client that does not answer a ping is gone.

@@ -201,6 +201,7 @@ pub async fn serve<S: Service>(
     let mut idle = settings.max_idle.map(runtime::sleep);
     let mut ping = settings.ping_after.map(runtime::sleep);
     let mut pong_wanted = false;
+    let mut told_to_go = false;
 
     loop {
         let event = poll_fn(|cx| {
@@ -275,6 +276,12 @@ pub async fn serve<S: Service>(
             }
             Event::Idle => {
                 if open.get() == 0 {
+                    // The farewell waits for the client's pong. One that has not sent it by
+                    // the next time is not there any more.
+                    if told_to_go {
+                        return Ok(());
+                    }
+                    told_to_go = true;
                     connection.graceful_shutdown();
                 } else {
                     idle = settings.max_idle.map(runtime::sleep);
