@@ -211,6 +211,8 @@ impl Builder<'_> {
                 .ok_or_else(|| failed("its output is not open".into()))?;
             exporters::debug::build(id, config, signal, self.core, console.clone())
                 .map_err(failed)?
+        } else if let Some(config) = component.config::<exporters::otlp_http::config::Config>() {
+            exporters::otlp_http::build(id, config, signal, self.core).map_err(failed)?
         } else if let Some(config) = component.config::<exporters::nop::config::Config>() {
             exporters::nop::build(id, config, signal, self.core).map_err(failed)?
         } else {

@@ -10,7 +10,7 @@ mod names;
 pub(super) mod target;
 pub(super) mod writer;
 
-use std::{path::PathBuf, rc::Rc, sync::Arc};
+use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -27,6 +27,7 @@ use crate::{
         ComponentId, ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext,
     },
     net::{buffers::Buffer, compression::Codec},
+    receivers::otlp::ingest::HIGH_MEMORY,
     telemetry::metrics::{Destination, ExporterMetrics},
 };
 
@@ -172,7 +173,7 @@ impl File {
     fn buffer(&self, capacity: usize) -> Result<Buffer, Refusal> {
         match self.core.budget.charge(capacity) {
             Some(charge) => Ok(Buffer::with_capacity(capacity).charged(charge)),
-            None => Err(Refusal::retry("no memory left to encode the request", None)),
+            None => Err(Refusal::retry(HIGH_MEMORY, Some(Duration::from_secs(1)))),
         }
     }
 }

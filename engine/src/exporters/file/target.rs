@@ -84,7 +84,7 @@ impl Target {
         let mut target = Target::new(name, Existing::Append, None);
         let metadata = file.metadata()?;
         target.open = Some(Open {
-            size: metadata.is_file().then(|| metadata.len()),
+            size: metadata.is_file().then_some(metadata.len()),
             file,
             torn: false,
         });
@@ -122,7 +122,7 @@ impl Target {
             .open(&self.path)?;
         let metadata = file.metadata()?;
         self.open = Some(Open {
-            size: metadata.is_file().then(|| metadata.len()),
+            size: metadata.is_file().then_some(metadata.len()),
             file,
             torn: false,
         });
