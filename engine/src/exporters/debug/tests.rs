@@ -23,6 +23,14 @@ const EXAMPLES: [(Signal, &str); 3] = [
     ),
 ];
 
+/// Everything that has a line of its own somewhere.
+const ALL: [(Signal, &str); 4] = [
+    (Signal::Traces, include_str!("testdata/traces.json")),
+    (Signal::Metrics, include_str!("testdata/metrics.json")),
+    (Signal::Logs, include_str!("testdata/logs.json")),
+    (Signal::Profiles, include_str!("testdata/profiles.json")),
+];
+
 fn batch(signal: Signal, text: &str) -> Batch {
     let mut text = text.as_bytes().to_vec();
     let bytes = json::to_protobuf(signal, &mut text).unwrap();
@@ -70,12 +78,16 @@ fn basic_is_a_line_a_request() {
 fn normal_is_a_line_an_item() {
     let normal = written(&EXAMPLES, |config| config.verbosity = Level::Normal);
     assert_eq!(normal, include_str!("testdata/normal.txt"));
+    let normal = written(&ALL, |config| config.verbosity = Level::Normal);
+    assert_eq!(normal, include_str!("testdata/all.normal.txt"));
 }
 
 #[test]
 fn detailed_is_every_field() {
     let detailed = written(&EXAMPLES, |config| config.verbosity = Level::Detailed);
     assert_eq!(detailed, include_str!("testdata/detailed.txt"));
+    let detailed = written(&ALL, |config| config.verbosity = Level::Detailed);
+    assert_eq!(detailed, include_str!("testdata/all.detailed.txt"));
 }
 
 /// Of each text the first few in a second, and then every so many.

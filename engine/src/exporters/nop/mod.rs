@@ -44,6 +44,7 @@ impl Consumer for Nop {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::exporters::testing;
