@@ -14,3 +14,4 @@ mod runtimes;
 mod security;
 mod server_grpc;
 mod server_http;
+mod server_http_limits;

@@ -13,8 +13,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use trunkline_proto::Signal;
 
-use super::ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, Transport};
-use super::profiles;
+use super::{
+    ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, Transport},
+    profiles,
+};
 use crate::{
     component::{Outcome, RequestContext},
     net::compression::Codec,
@@ -93,6 +95,9 @@ impl GrpcService {
                     .map_or("", |(s, _)| s);
                 Status::unimplemented(format!("unknown service {service}"))
             })?;
+        if signal == Signal::Profiles {
+            profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
+        }
         if signal == Signal::Profiles {
             profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
         }

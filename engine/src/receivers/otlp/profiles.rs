@@ -25,8 +25,7 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "unsupported {VERSION_HEADER} {:?}, supported: {VERSION}",
-        String::from_utf8_lossy(value.as_bytes())
+        "invalid or unsupported {VERSION_HEADER}: supported version is {VERSION}"
     ))
 }
 
