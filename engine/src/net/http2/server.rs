@@ -159,7 +159,7 @@ pub trait Service: 'static {
 }
 
 enum Event {
-    Accepted(http::Request<RecvStream>, SendResponse<Bytes>),
+    Accepted(Box<(http::Request<RecvStream>, SendResponse<Bytes>)>),
     Drain,
     Aged,
     GraceOver,
@@ -210,7 +210,7 @@ pub async fn serve<S: Service>(
             }
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    return Poll::Ready(Event::Accepted(request, respond));
+                    return Poll::Ready(Event::Accepted(Box::new((request, respond))));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Event::Closed(Some(error))),
                 Poll::Ready(None) => return Poll::Ready(Event::Closed(None)),
@@ -243,7 +243,8 @@ pub async fn serve<S: Service>(
         })
         .await;
         match event {
-            Event::Accepted(request, respond) => {
+            Event::Accepted(accepted) => {
+                let (request, respond) = *accepted;
                 let (head, stream) = request.into_parts();
                 let body = if service.takes_message(&head) {
                     let expected = bodies.expect(stream.stream_id().as_u32());
