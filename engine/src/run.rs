@@ -544,10 +544,10 @@ async fn wait_for_signal() -> Result<&'static str, String> {
 
 fn warning_text(warning: &crate::config::Diagnostic) -> String {
     let mut text = warning.to_string();
-    if let Some(place) = warning.place() {
-        if !text.contains(&place) {
-            text = format!("{text} ({place})");
-        }
+    if let Some(place) = warning.place()
+        && !text.contains(&place)
+    {
+        text = format!("{text} ({place})");
     }
     text
 }

@@ -117,10 +117,10 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let held = self.0.0.held.get() - 1;
         self.0.0.held.set(held);
-        if held == 0 {
-            if let Some(waker) = self.0.0.finished.borrow_mut().take() {
-                waker.wake();
-            }
+        if held == 0
+            && let Some(waker) = self.0.0.finished.borrow_mut().take()
+        {
+            waker.wake();
         }
     }
 }

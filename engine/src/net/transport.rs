@@ -74,10 +74,10 @@ impl Transport {
         if let Transport::Plain(stream) = self {
             return stream.poll_recv(cx, buffers);
         }
-        if let Transport::Prefixed(p) = self {
-            if p.prefix.is_empty() {
-                return p.inner.poll_recv(cx, buffers);
-            }
+        if let Transport::Prefixed(p) = self
+            && p.prefix.is_empty()
+        {
+            return p.inner.poll_recv(cx, buffers);
         }
         let Some(first) = buffers.iter_mut().find(|b| !b.is_empty()) else {
             return Poll::Ready(Ok(0));

@@ -127,13 +127,14 @@ mod tests {
     #[test]
     fn cores_follow_mask_quota_and_request() {
         // requested, mask, quota -> count, pinned
-        let cases: &[(
+        type Case<'a> = (
             Option<usize>,
-            &[usize],
+            &'a [usize],
             Option<f64>,
             usize,
-            Option<&[usize]>,
-        )] = &[
+            Option<&'a [usize]>,
+        );
+        let cases: &[Case<'_>] = &[
             (None, &[0, 1], None, 2, Some(&[0, 1])),
             (None, &[2, 3], Some(8.0), 2, Some(&[2, 3])),
             (None, &[0, 1, 2, 3], Some(1.5), 2, None),

@@ -137,10 +137,11 @@ pub fn memory() -> u64 {
     let mut least = machine_memory();
     for folder in cgroup_folders("memory") {
         for file in ["memory.max", "memory.limit_in_bytes"] {
-            if let Some(limit) = number(&folder.join(file)) {
-                if limit > 0.0 && limit < least as f64 {
-                    least = limit as u64;
-                }
+            if let Some(limit) = number(&folder.join(file))
+                && limit > 0.0
+                && limit < least as f64
+            {
+                least = limit as u64;
             }
         }
     }

@@ -128,10 +128,10 @@ pub fn build(
         &client.user_agent
     };
     headers.insert(header::USER_AGENT, value("user_agent", agent)?);
-    if codec != Codec::Identity {
-        if let Some((_, name)) = codec.for_grpc() {
-            headers.insert("grpc-encoding", HeaderValue::from_static(name));
-        }
+    if codec != Codec::Identity
+        && let Some((_, name)) = codec.for_grpc()
+    {
+        headers.insert("grpc-encoding", HeaderValue::from_static(name));
     }
     for (name, text) in client.headers.iter() {
         let key = HeaderName::from_bytes(name.as_bytes())
@@ -371,10 +371,10 @@ impl OtlpGrpc {
     /// The request as it goes out.
     fn encode(&self, batch: &Batch) -> Result<Bytes, Refusal> {
         // A body that nothing changed leaves as it came, compressed with the codec it came with.
-        if let Some(packed) = batch.packed() {
-            if packed.coding == self.codec.content_encoding() {
-                return Ok(packed.bytes.clone());
-            }
+        if let Some(packed) = batch.packed()
+            && packed.coding == self.codec.content_encoding()
+        {
+            return Ok(packed.bytes.clone());
         }
         let plain = if batch.is_edited() {
             let mut out = self.room(batch.payload_len() + batch.payload_len() / 8)?;

@@ -232,11 +232,11 @@ pub async fn serve<S: Service>(
                 (&mut idle, Event::Idle),
                 (&mut ping, Event::Ping),
             ] {
-                if let Some(sleep) = timer {
-                    if Pin::new(sleep).poll(cx).is_ready() {
-                        *timer = None;
-                        return Poll::Ready(event);
-                    }
+                if let Some(sleep) = timer
+                    && Pin::new(sleep).poll(cx).is_ready()
+                {
+                    *timer = None;
+                    return Poll::Ready(event);
                 }
             }
             Poll::Pending
@@ -290,11 +290,11 @@ pub async fn serve<S: Service>(
             }
             Event::Ping if pong_wanted => return Ok(()),
             Event::Ping => {
-                if let Some(pings) = &mut ping_pong {
-                    if pings.send_ping(h2::Ping::opaque()).is_ok() {
-                        pong_wanted = true;
-                        ping = Some(runtime::sleep(settings.ping_timeout));
-                    }
+                if let Some(pings) = &mut ping_pong
+                    && pings.send_ping(h2::Ping::opaque()).is_ok()
+                {
+                    pong_wanted = true;
+                    ping = Some(runtime::sleep(settings.ping_timeout));
                 }
             }
             Event::GraceOver => return Ok(()),

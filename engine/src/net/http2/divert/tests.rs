@@ -140,10 +140,15 @@ fn interleave(mut streams: Vec<Vec<Vec<u8>>>, order: &[u8], round: bool) -> Vec<
         stream.reverse();
     }
     let mut k = 0;
-    while streams.iter().any(|s| !s.is_empty()) {
+    loop {
+        let open: Vec<usize> = (0..streams.len())
+            .filter(|&at| !streams[at].is_empty())
+            .collect();
+        if open.is_empty() {
+            break;
+        }
         let pick = order[k % order.len()] as usize;
-        let n = streams.len();
-        let at = if round && pick < 250 { k % n } else { pick % n };
+        let at = open[if round && pick < 250 { k } else { pick } % open.len()];
         if let Some(next) = streams[at].pop() {
             bytes.extend_from_slice(&next);
         }
@@ -200,7 +205,7 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
             }
         }
         // `h2` reads all that there is before a request is accepted.
-        if polled.is_pending() || buf_is_frame_end(&seen, parsed) {
+        {
             while let Some(header) = seen.get(parsed..).and_then(|s| s.first_chunk::<HEADER>()) {
                 let frame = Frame::parse(header);
                 let Some(payload) = seen.get(parsed + HEADER..parsed + HEADER + frame.length)
@@ -216,10 +221,10 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
                         let slot = played.through.entry(frame.stream).or_default();
                         slot.0.extend_from_slice(payload);
                         slot.1 |= frame.flags & END_STREAM != 0;
-                        if slot.1 {
-                            if let Some(body) = expected.remove(&frame.stream) {
-                                played.bodies.insert(frame.stream, body.finish());
-                            }
+                        if slot.1
+                            && let Some(body) = expected.remove(&frame.stream)
+                        {
+                            played.bodies.insert(frame.stream, body.finish());
                         }
                     }
                     PING => played.pings += 1,
@@ -237,10 +242,6 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
         played.lengths += body.bytes.len();
     }
     played
-}
-
-fn buf_is_frame_end(_: &[u8], _: usize) -> bool {
-    true
 }
 
 fn credits(written: &[u8]) -> u64 {
@@ -351,7 +352,8 @@ fn what_is_no_single_message_is_refused() {
     let data = |payload: &[u8]| frame(DATA, END_STREAM, 1, payload);
     let whole = one(&[data(b"\x01\0\0\0\x02ab")], 100, 100).unwrap();
     assert!(whole.compressed && whole.bytes.as_slice() == b"ab");
-    let cases: [(&[u8], usize, usize, fn(&BodyError) -> bool); 6] = [
+    type Case<'a> = (&'a [u8], usize, usize, fn(&BodyError) -> bool);
+    let cases: [Case<'_>; 6] = [
         (b"\0\0\0\0\x03ab", 100, 100, |e| {
             matches!(e, BodyError::Truncated { received: 7 })
         }),
