@@ -35,12 +35,27 @@ use crate::{
         target::Target,
         writer::{Message, Writer},
     },
-    log_component,
     telemetry::{
-        logs::{ComponentFields, Output, Sampler, Sampling},
+        logs::{ComponentFields, NO_CALLER, Output, Sampler, Sampling},
         metrics::{Destination, ExporterMetrics},
     },
 };
+
+/// Logs with the component's fields and, as there, without a caller.
+macro_rules! show {
+    ($component:expr, { $($field:tt)* }, $($text:tt)+) => {
+        tracing::info!(
+            target: NO_CALLER,
+            {
+                otelcol.component.id = $component.id.as_str(),
+                otelcol.component.kind = $component.kind,
+                otelcol.signal = $component.signal,
+                $($field)*
+            },
+            $($text)+
+        )
+    };
+}
 
 /// Where messages go, and how many of them: one for all cores and signals.
 pub struct Console {
@@ -202,7 +217,7 @@ impl Debug {
                 self.log(signal, &counts);
             }
             if second {
-                log_component!(info, self.fields, "{text}");
+                show!(self.fields, {}, "{text}");
             }
             return Outcome::Accepted;
         };
@@ -244,41 +259,16 @@ impl Debug {
         } = *counts;
         match signal {
             Signal::Traces => {
-                log_component!(
-                    info,
-                    self.fields,
-                    "resource spans" = resources,
-                    "spans" = items,
-                    "Traces"
-                );
+                show!(self.fields, { "resource spans" = resources, "spans" = items }, "Traces");
             }
             Signal::Metrics => {
-                log_component!(
-                    info,
-                    self.fields,
-                    "resource metrics" = resources,
-                    "metrics" = metrics,
-                    "data points" = items,
-                    "Metrics"
-                );
+                show!(self.fields, { "resource metrics" = resources, "metrics" = metrics, "data points" = items }, "Metrics");
             }
             Signal::Logs => {
-                log_component!(
-                    info,
-                    self.fields,
-                    "resource logs" = resources,
-                    "log records" = items,
-                    "Logs"
-                );
+                show!(self.fields, { "resource logs" = resources, "log records" = items }, "Logs");
             }
             Signal::Profiles => {
-                log_component!(
-                    info,
-                    self.fields,
-                    "resource profiles" = resources,
-                    "sample records" = items,
-                    "Profiles"
-                );
+                show!(self.fields, { "resource profiles" = resources, "sample records" = items }, "Profiles");
             }
         }
     }

@@ -102,3 +102,41 @@ fn what_repeats_is_sampled() {
         assert_eq!(text.lines().count(), lines, "{initial} {thereafter}");
     }
 }
+
+/// Through Trunkline's own log: the Collector's lines, which have no caller.
+#[test]
+fn the_internal_logger_says_which_exporter_speaks() {
+    use crate::telemetry::logs::{LogLayer, LogsConfig};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let memory = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let outputs = vec![Output::Memory(memory.clone())];
+    let (layer, handle) = LogLayer::with_outputs(&LogsConfig::default(), outputs).unwrap();
+    let subscriber = tracing_subscriber::registry().with(layer);
+    tracing::subscriber::with_default(subscriber, || {
+        let config = Config {
+            verbosity: Level::Normal,
+            ..Config::default()
+        };
+        let core = testing::core();
+        let id = testing::id("debug/x");
+        let console = open(&config).unwrap();
+        let exporter = build(&id, &config, Signal::Metrics, &core, console).unwrap();
+        let (signal, text) = EXAMPLES[1];
+        testing::run(async {
+            exporter
+                .consume(batch(signal, text), &testing::context())
+                .await
+        });
+    });
+    handle.flush(Duration::from_secs(10));
+    let text = String::from_utf8(memory.lock().unwrap().clone()).unwrap();
+    let fields = r#""otelcol.component.id": "debug/x", "otelcol.component.kind": "exporter", "otelcol.signal": "metrics""#;
+    let lines: Vec<&str> = text.lines().collect();
+    let first = format!(
+        "\tinfo\tMetrics\t{{{fields}, \"resource metrics\": 1, \"metrics\": 4, \"data points\": 4}}"
+    );
+    assert!(lines[0].ends_with(&first), "{}", lines[0]);
+    assert!(lines[1].ends_with("\tinfo\tResourceMetrics #0 service.name=my.service"));
+    assert_eq!(lines.last(), Some(&format!("\t{{{fields}}}").as_str()));
+}
