@@ -20,16 +20,6 @@ const PENDING: &[(&str, &str)] = &[
         "service::telemetry::traces",
         "Trunkline does not trace itself yet",
     ),
-    (
-        "exporters::otlp_http::proxy_url",
-        "proxies are not supported yet",
-    ),
-    ("exporters::otlp_http::max_conns_per_host", POOL),
-    ("exporters::otlp_http::http2_read_idle_timeout", POOL),
-    ("exporters::otlp_http::http2_ping_timeout", POOL),
-    ("exporters::otlp_http::force_attempt_http2", POOL),
-    ("exporters::otlp_http::keepalive", POOL),
-    ("exporters::otlp_http::keepalive::**", POOL),
     ("extensions::*::transport", ADMIN),
     ("extensions::*::tls", ADMIN),
     ("extensions::*::tls::**", ADMIN),
@@ -58,7 +48,6 @@ const PENDING: &[(&str, &str)] = &[
     ),
 ];
 
-const POOL: &str = "connections are pooled by the runtime's own rules";
 const ADMIN: &str = "the admin server has limits of its own";
 
 /// Why the key of a declared path (`exporters::otlp_grpc::timeout`) does nothing
