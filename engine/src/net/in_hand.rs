@@ -1,4 +1,4 @@
-//! The requests that a core has in hand: accepted and not answered. Whoever
+//! The requests that a core has in hand: arrived whole and not answered. Whoever
 //! gathers requests (the `batch` processor) parks those it holds, and learns
 //! when no other is on its way: waiting longer could then gather nothing more.
 
@@ -20,7 +20,7 @@ struct Inner {
 }
 
 impl InHand {
-    /// A request was accepted; it is in hand until the guard is dropped.
+    /// A request has arrived; it is in hand until the guard is dropped.
     pub fn enter(&self) -> Request {
         self.0.requests.set(self.0.requests.get() + 1);
         Request(self.clone())

@@ -59,7 +59,6 @@ impl Service for GrpcService {
     }
 
     async fn call(self: Rc<Self>, call: Call) {
-        let _in_hand = self.ingest.core().in_hand.enter();
         let Call {
             head,
             body,
@@ -118,6 +117,8 @@ impl GrpcService {
             BodyError::Trailing => Status::internal("the request has bytes after its one message"),
             BodyError::Gone => Status::cancelled("the caller is gone"),
         })?;
+        // In hand from its last byte on: a body on its way holds back no batch.
+        let _in_hand = self.ingest.core().in_hand.enter();
         let codec = if message.compressed {
             encoding(&head.headers)?
         } else {

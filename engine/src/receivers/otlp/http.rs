@@ -212,6 +212,8 @@ impl HttpService {
             .unwrap_or(Err(Unread::Late))
             .map_err(|why| refuse(kind, why))?;
         *received = bytes.len() as u64;
+        // In hand from its last byte on: a body on its way holds back no batch.
+        let _in_hand = self.ingest.core().in_hand.enter();
         let incoming = Incoming {
             signal,
             transport: Over::Http,
@@ -302,8 +304,7 @@ impl http1::Service for HttpService {
         request: Request<H1Body>,
         peer: Option<SocketAddr>,
     ) -> Response<Full<Bytes>> {
-        let core = self.ingest.core();
-        let _held = (core.in_hand.enter(), core.drain.hold());
+        let _hold = self.ingest.core().drain.hold();
         let (head, body) = request.into_parts();
         self.answer(&head, Stream::Http1(body), peer)
             .await
@@ -317,7 +318,6 @@ impl http2::Service for HttpService {
     }
 
     async fn call(self: Rc<Self>, call: Call) {
-        let _in_hand = self.ingest.core().in_hand.enter();
         let Call {
             head,
             body,
