@@ -1,5 +1,8 @@
 //! The gateway: configuration, per-core runtime, components, telemetry of itself.
 
+// What a test cannot go on without may end it.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod admin;
 pub mod cli;
 pub mod component;
