@@ -1,6 +1,6 @@
 //! One place per block of settings says its keys, types, defaults and
-//! explanations: the [`declare!`](crate::component::declare) and
-//! [`choice!`](crate::component::choice) macros. Reading, checking, printing, the
+//! explanations: the `declare!` and
+//! `choice!` macros. Reading, checking, printing, the
 //! JSON Schema and the reference pages all walk what they declare. The kinds of
 //! values (durations, optional blocks, headers, …) are in `kinds`.
 //!
@@ -66,7 +66,7 @@ pub trait Setting: fmt::Debug + Send + Sync {
     }
 }
 
-/// A declared block of keys. Implemented by [`declare!`](crate::component::declare).
+/// A declared block of keys. Implemented by `declare!`.
 pub trait Structure {
     /// Its name, documentation and whether unknown keys pass.
     fn meta(&self) -> &'static StructMeta;
@@ -574,7 +574,7 @@ macro_rules! declare {
 }
 pub(crate) use declare;
 
-/// What [`choice!`](crate::component::choice) declares about a set of words.
+/// What `choice!` declares about a set of words.
 #[derive(Debug)]
 pub struct ChoiceMeta {
     /// The Go type's name.
@@ -749,7 +749,7 @@ macro_rules! choice {
 }
 pub(crate) use choice;
 
-/// Is `flag` among the flags of a [`choice!`](crate::component::choice)?
+/// Is `flag` among the flags of a `choice!`?
 pub const fn has_flag(flags: &[&str], flag: &str) -> bool {
     let mut i = 0;
     while i < flags.len() {

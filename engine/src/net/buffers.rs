@@ -2,7 +2,7 @@
 //! used first, so that a large body lands in memory that is mapped and warm.
 //!
 //! Safety: the only unsafe act here is to count bytes as initialised after a
-//! reader has said that it wrote them ([`Buffer::advance`]'s contract).
+//! reader has said that it wrote them (`Buffer::advance`'s contract).
 #![allow(unsafe_code)]
 
 use std::{

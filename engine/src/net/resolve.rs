@@ -1,5 +1,5 @@
 //! Name resolution, away from the cores: the system's resolver blocks, so each
-//! look-up runs on a short-lived thread, at most [`AT_ONCE`] at a time.
+//! look-up runs on a short-lived thread, at most `AT_ONCE` at a time.
 
 use std::{
     io,

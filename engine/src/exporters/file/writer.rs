@@ -157,7 +157,7 @@ impl Writer {
     /// back. Returns when the kernel has them.
     ///
     /// # Errors
-    /// See [`Failure`].
+    /// See `Failure`.
     pub async fn write(&self, messages: SmallVec<[Message; 1]>) -> Result<(), Failure> {
         let gone = || Failure {
             message: "the writing thread has ended".to_owned(),

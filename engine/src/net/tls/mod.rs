@@ -3,9 +3,9 @@
 //!
 //! Keys, defaults and their rules are declared in `net/config`; handshakes run
 //! in tokio-rustls, over any stream. What lives here: [`server`] and [`client`],
-//! which load everything once ([`load`]), map Go's names for versions, cipher
-//! suites and curves ([`choices`]), and install certificate resolvers and
-//! verifiers that follow the files ([`reload`]). A loaded configuration is
+//! which load everything once (`load`), map Go's names for versions, cipher
+//! suites and curves (`choices`), and install certificate resolvers and
+//! verifiers that follow the files (`reload`). A loaded configuration is
 //! shared by all cores.
 
 mod choices;

@@ -3,7 +3,7 @@
 //!
 //! Since callers wait for the answer, a batch leaves as soon as no other request
 //! on its core could still join it; `timeout` is only the upper bound. What waits
-//! and how it is cut is in [`pending`]; here is when it leaves, and to whom it goes.
+//! and how it is cut is in `pending`; here is when it leaves, and to whom it goes.
 
 pub mod config;
 mod pending;

@@ -1,5 +1,5 @@
 //! OTLP/HTTP: what a request is answered with. Its order of checks, statuses and
-//! texts are here; reading a body is in [`body`], the replies in [`reply`]. The
+//! texts are here; reading a body is in `body`, the replies in `reply`. The
 //! connection beneath is HTTP/1.1 (`net::http1`) or HTTP/2 (`net::http2`).
 
 mod body;
