@@ -140,6 +140,7 @@ fn interleave(mut streams: Vec<Vec<Vec<u8>>>, order: &[u8], round: bool) -> Vec<
         stream.reverse();
     }
     let mut k = 0;
+    let mut opened = 0;
     loop {
         let open: Vec<usize> = (0..streams.len())
             .filter(|&at| !streams[at].is_empty())
@@ -148,7 +149,12 @@ fn interleave(mut streams: Vec<Vec<Vec<u8>>>, order: &[u8], round: bool) -> Vec<
             break;
         }
         let pick = order[k % order.len()] as usize;
-        let at = open[if round && pick < 250 { k } else { pick } % open.len()];
+        let mut at = open[if round && pick < 250 { k } else { pick } % open.len()];
+        // RFC 9113 §5.1.1: streams are opened in the order of their numbers.
+        if at >= opened {
+            at = opened;
+            opened += 1;
+        }
         if let Some(next) = streams[at].pop() {
             bytes.extend_from_slice(&next);
         }
@@ -184,12 +190,13 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
     let mut parsed = 24;
     let mut played = Played::default();
     let mut idle = 0;
-    loop {
+    let mut done = false;
+    while !done {
         let mut space = [0u8; 777];
         let mut buf = ReadBuf::new(&mut space);
         let polled = Pin::new(&mut divert).poll_read(&mut cx, &mut buf);
         match polled {
-            Poll::Ready(Ok(())) if buf.filled().is_empty() => break,
+            Poll::Ready(Ok(())) if buf.filled().is_empty() => done = true,
             Poll::Ready(Ok(())) => {
                 idle = 0;
                 seen.extend_from_slice(buf.filled());
@@ -205,33 +212,31 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
             }
         }
         // `h2` reads all that there is before a request is accepted.
-        {
-            while let Some(header) = seen.get(parsed..).and_then(|s| s.first_chunk::<HEADER>()) {
-                let frame = Frame::parse(header);
-                let Some(payload) = seen.get(parsed + HEADER..parsed + HEADER + frame.length)
-                else {
-                    break;
-                };
-                match frame.kind {
-                    HEADERS if polled.is_pending() && diverted[&frame.stream] => {
-                        expected.insert(frame.stream, bodies.expect(frame.stream));
-                    }
-                    HEADERS if !polled.is_pending() => break,
-                    DATA => {
-                        let slot = played.through.entry(frame.stream).or_default();
-                        slot.0.extend_from_slice(payload);
-                        slot.1 |= frame.flags & END_STREAM != 0;
-                        if slot.1
-                            && let Some(body) = expected.remove(&frame.stream)
-                        {
-                            played.bodies.insert(frame.stream, body.finish());
-                        }
-                    }
-                    PING => played.pings += 1,
-                    _ => {}
+        let accepting = polled.is_pending() || done;
+        while let Some(header) = seen.get(parsed..).and_then(|s| s.first_chunk::<HEADER>()) {
+            let frame = Frame::parse(header);
+            let Some(payload) = seen.get(parsed + HEADER..parsed + HEADER + frame.length) else {
+                break;
+            };
+            match frame.kind {
+                HEADERS if !accepting => break,
+                HEADERS if diverted[&frame.stream] => {
+                    expected.insert(frame.stream, bodies.expect(frame.stream));
                 }
-                parsed += HEADER + frame.length;
+                DATA => {
+                    let slot = played.through.entry(frame.stream).or_default();
+                    slot.0.extend_from_slice(payload);
+                    slot.1 |= frame.flags & END_STREAM != 0;
+                    if slot.1
+                        && let Some(body) = expected.remove(&frame.stream)
+                    {
+                        played.bodies.insert(frame.stream, body.finish());
+                    }
+                }
+                PING => played.pings += 1,
+                _ => {}
             }
+            parsed += HEADER + frame.length;
         }
     }
     played.credited = credits(&divert.io.written);
