@@ -241,9 +241,11 @@ impl Builder<'_> {
             .ok_or_else(|| failed("it is not configured".into()))?;
         let (name, signal) = (id.to_string(), pipeline.signal);
         if let Some(config) = component.config::<processors::attributes::config::Config>() {
-            processors::attributes::build(config, &name, signal, self.core, next).map_err(failed)
+            processors::attributes::build(config, &name, signal, self.core, ledger, next)
+                .map_err(failed)
         } else if let Some(config) = component.config::<processors::resource::config::Config>() {
-            processors::resource::build(config, &name, signal, self.core, next).map_err(failed)
+            processors::resource::build(config, &name, signal, self.core, ledger, next)
+                .map_err(failed)
         } else if let Some(config) = component.config::<processors::batch::config::Config>() {
             processors::batch::build(config, &name, signal, self.core, ledger, next).map_err(failed)
         } else if let Some(config) =

@@ -159,6 +159,11 @@ fn core() -> CoreContext {
     }
 }
 
+fn ledger() -> Rc<trunkline::telemetry::PipelineLedger> {
+    let registry = Arc::new(Registry::new(Level::Normal));
+    Rc::new(trunkline::telemetry::Ledger::new(registry).pipeline(0, "traces"))
+}
+
 fn build(
     settings: &Settings,
     signal: Signal,
@@ -172,10 +177,10 @@ fn build(
         .map(|(_, component)| component)
         .unwrap();
     if let Some(config) = component.config::<attributes::config::Config>() {
-        attributes::build(config, id, signal, &core(), next)
+        attributes::build(config, id, signal, &core(), &ledger(), next)
     } else {
         let config = component.config::<resource::config::Config>().unwrap();
-        resource::build(config, id, signal, &core(), next)
+        resource::build(config, id, signal, &core(), &ledger(), next)
     }
 }
 

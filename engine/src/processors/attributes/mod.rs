@@ -11,7 +11,7 @@ pub mod matching;
 mod raw;
 mod text;
 
-use std::{future::ready, rc::Rc};
+use std::{future::ready, rc::Rc, sync::Arc};
 
 use tonic::Code;
 use trunkline_proto::{
@@ -22,7 +22,9 @@ use trunkline_proto::{
 use self::{actions::Actions, config::Config, matching::Filter};
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
-    telemetry::ProcessorMetrics,
+    net::admission::Budget,
+    receivers::otlp::ingest::HIGH_MEMORY,
+    telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
 /// Applies actions to the batches that pass.
@@ -32,8 +34,14 @@ pub struct Attributes {
     /// `None`: all rows.
     filter: Option<Filter>,
     metrics: ProcessorMetrics,
+    ledger: Rc<PipelineLedger>,
+    budget: Arc<Budget>,
     next: Rc<dyn Consumer>,
 }
+
+/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
+/// edits.
+const ROW: usize = 160;
 
 /// Builds the processor `attributes` with the id `id` for a pipeline of `signal`.
 ///
@@ -44,6 +52,7 @@ pub fn build(
     id: &str,
     signal: Signal,
     core: &CoreContext,
+    ledger: &Rc<PipelineLedger>,
     next: Rc<dyn Consumer>,
 ) -> Result<Rc<dyn Consumer>, String> {
     let level = match signal {
@@ -59,6 +68,8 @@ pub fn build(
         level,
         filter: Some(filter),
         metrics,
+        ledger: ledger.clone(),
+        budget: core.budget.clone(),
         next,
     }))
 }
@@ -68,6 +79,8 @@ impl Attributes {
     pub(super) fn of_resources(
         actions: Actions,
         metrics: ProcessorMetrics,
+        ledger: Rc<PipelineLedger>,
+        budget: Arc<Budget>,
         next: Rc<dyn Consumer>,
     ) -> Attributes {
         Attributes {
@@ -75,6 +88,8 @@ impl Attributes {
             level: Level::Resource,
             filter: None,
             metrics,
+            ledger,
+            budget,
             next,
         }
     }
@@ -93,13 +108,24 @@ impl Consumer for Attributes {
     fn consume<'a>(&'a self, mut batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         // The work needs no waiting, so it is done at once and the next one's future is ours.
         let items = batch.item_count() as u64;
+        // Taking a request apart takes memory of its own: charged before it is taken.
+        let Some(charge) = self.budget.charge(batch.item_count().saturating_mul(ROW)) else {
+            self.metrics.processed(items, 0);
+            self.ledger.refused(items);
+            return Box::pin(ready(Outcome::Refused(Refusal::retry(HIGH_MEMORY, None))));
+        };
         match self.metrics.timed(|| self.apply(&mut batch, context)) {
             Ok(()) => {
                 self.metrics.processed(items, items);
-                self.next.consume(batch, context)
+                Box::pin(async move {
+                    let outcome = self.next.consume(batch, context).await;
+                    drop(charge);
+                    outcome
+                })
             }
             Err(error) => {
                 self.metrics.processed(items, 0);
+                self.ledger.refused(items);
                 let refusal = Refusal::permanent(Code::InvalidArgument, error.to_string());
                 Box::pin(ready(Outcome::Refused(refusal)))
             }

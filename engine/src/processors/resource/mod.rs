@@ -10,7 +10,7 @@ use self::config::Config;
 use super::attributes::{Attributes, actions::Actions};
 use crate::{
     component::{Consumer, CoreContext},
-    telemetry::ProcessorMetrics,
+    telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
 /// Builds the processor `resource` with the id `id` for a pipeline of `signal`.
@@ -22,9 +22,16 @@ pub fn build(
     id: &str,
     signal: Signal,
     core: &CoreContext,
+    ledger: &Rc<PipelineLedger>,
     next: Rc<dyn Consumer>,
 ) -> Result<Rc<dyn Consumer>, String> {
     let actions = Actions::compile(&config.attributes)?;
     let metrics = ProcessorMetrics::new(&core.registry, core.core, id, signal);
-    Ok(Rc::new(Attributes::of_resources(actions, metrics, next)))
+    Ok(Rc::new(Attributes::of_resources(
+        actions,
+        metrics,
+        ledger.clone(),
+        core.budget.clone(),
+        next,
+    )))
 }
