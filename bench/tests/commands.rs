@@ -296,7 +296,7 @@ fn a_comparison_measures_in_pairs_and_names_who_is_absent() {
             "--pairs",
             "2",
             "--duration",
-            "150ms",
+            "600ms",
             "--warm-up",
             "20ms",
         ])
