@@ -174,19 +174,33 @@ impl Gateway {
 
     /// Tells every core to finish and waits for them.
     fn stop(self) {
-        for core in 0..self.mesh.cores() {
-            // A full queue is drained by its core; the word must get through.
-            let begun = Instant::now();
-            while self.mesh.send(core, Message::Drain).is_err() && begun.elapsed() < DRAIN {
-                std::thread::yield_now();
+        let tell = |word: fn() -> Message| {
+            for core in 0..self.mesh.cores() {
+                // A full queue is emptied by its core; the word must get through.
+                let begun = Instant::now();
+                while self.mesh.send(core, word()).is_err() && begun.elapsed() < DRAIN {
+                    std::thread::yield_now();
+                }
+            }
+        };
+        tell(|| Message::Drain);
+        // A core that has finished may still be handed requests by one that has not: all end
+        // together. Each keeps the deadline itself.
+        let deadline = Instant::now() + DRAIN + Duration::from_secs(1);
+        let mut left = 0;
+        for _ in 0..self.running.len() {
+            let wait = deadline.saturating_duration_since(Instant::now());
+            match self.undelivered.recv_timeout(wait) {
+                Ok(requests) => left += requests,
+                Err(_) => break,
             }
         }
+        tell(|| Message::End);
         for core in self.running {
             if let Err(error) = core.join() {
                 tracing::error!(error = %error, "A core ended badly");
             }
         }
-        let left: usize = self.undelivered.try_iter().sum();
         if left > 0 {
             tracing::error!(
                 requests = left,
@@ -433,6 +447,7 @@ async fn run_core(
         Ok(graph) => graph,
         Err(text) => {
             let _ = built.send(Err(text));
+            let _ = undelivered.send(0);
             return;
         }
     };
@@ -443,6 +458,7 @@ async fn run_core(
                 "cannot start pipelines: failed to start \"{}\" receiver: {error}",
                 endpoint.receiver
             )));
+            let _ = undelivered.send(0);
             return;
         }
     }
@@ -464,12 +480,17 @@ async fn run_core(
                     endpoint.serve(accepted, context);
                 }
             }
-            Message::Drain => break,
+            Message::Drain => {
+                context.drain.begin();
+                let (context, undelivered) = (context.clone(), undelivered.clone());
+                runtime::spawn(async move {
+                    let _ = runtime::timeout(DRAIN, context.drain.finished()).await;
+                    let _ = undelivered.send(context.in_hand.requests());
+                });
+            }
+            Message::End => return,
         }
     }
-    context.drain.begin();
-    let _ = runtime::timeout(DRAIN, context.drain.finished()).await;
-    let _ = undelivered.send(context.in_hand.requests());
 }
 
 struct StatusOf {

@@ -20,6 +20,8 @@ pub enum Message {
     Request(Moved),
     /// A connection of a unix socket, accepted by the first core; with the endpoint's place.
     Connection(usize, Accepted),
-    /// Stop accepting, finish what was accepted, end.
+    /// Stop accepting and finish what was accepted, this core's and what others still hand over.
     Drain,
+    /// Every core has finished: end.
+    End,
 }
