@@ -54,8 +54,9 @@ mod rows;
 mod schema;
 mod shape;
 mod structure;
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod tests;
 mod validate;
 mod value;
 mod walk;

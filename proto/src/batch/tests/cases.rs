@@ -4,72 +4,13 @@
 use prost::Message;
 
 use super::{
+    edits::{prost_takes, use_all},
     generate::{self as make, Request, Rng},
-    properties::TYPES,
 };
 use crate::{
     Batch, Signal,
     batch::{AttributeEdit, Field, Level, Selection, Source, Value, When},
 };
-
-/// Whether prost takes the bytes; what it refuses for its strings not being UTF-8 aside.
-fn prost_takes(signal: Signal, bytes: &[u8]) -> Option<bool> {
-    match Request::decode(signal, bytes) {
-        Ok(_) => Some(true),
-        Err(error) if error.to_string().contains("UTF-8") => None,
-        Err(_) => Some(false),
-    }
-}
-
-/// Reads and edits everything there is to read and edit.
-fn use_all(batch: &mut Batch) -> Result<(), crate::batch::Error> {
-    let signal = batch.signal();
-    let data = batch.open()?;
-    for level in Level::of(signal) {
-        let rows = data.rows(*level)?;
-        let fields: Vec<Field> = Field::ALL
-            .into_iter()
-            .filter(|f| {
-                TYPES
-                    .iter()
-                    .map(|t| Some(*t))
-                    .chain([None])
-                    .any(|t| f.exists(signal, *level, t))
-            })
-            .collect();
-        data.field_columns(*level, &fields)?;
-        for row in rows {
-            for field in &fields {
-                match data.field(*level, row, *field) {
-                    Err(crate::batch::Error::NotApplicable(_)) | Ok(_) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        if !TYPES
-            .iter()
-            .map(|t| Some(*t))
-            .chain([None])
-            .any(|t| level.attributes(signal, t).is_some())
-        {
-            continue;
-        }
-        data.attribute_table(*level)?;
-        data.attribute_column(*level, b"a")?;
-        let set = AttributeEdit::Set {
-            key: b"c",
-            value: Source::Attribute(b"a"),
-            when: When::Always,
-        };
-        data.edit_attributes(
-            *level,
-            Selection::All,
-            &[set, AttributeEdit::Remove { key: b"bb" }],
-        )?;
-        data.retain_attributes(*level, Selection::All, |key, _| key != b"x.y")?;
-    }
-    Ok(())
-}
 
 #[test]
 fn malformed_requests_are_refused_and_never_a_panic() {

@@ -32,21 +32,35 @@ use crate::{
     wire::{Fields, WireType, put_bytes, put_fixed32, put_fixed64, put_tag, put_uint},
 };
 
-/// Numbers that only the seed decides (xorshift).
-pub struct Rng(u64);
+/// Choices: taken from given bytes while there are any, then such as only the seed decides
+/// (xorshift).
+pub struct Rng {
+    state: u64,
+    bytes: std::vec::IntoIter<u8>,
+}
 
 impl Rng {
     pub fn new(seed: u64) -> Rng {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Rng::from_bytes(seed, Vec::new())
+    }
+    /// Every byte is one choice, so that a change of a byte is a change of one choice.
+    pub fn from_bytes(seed: u64, bytes: Vec<u8>) -> Rng {
+        Rng {
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            bytes: bytes.into_iter(),
+        }
     }
     pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state
     }
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 11) as usize % n.max(1)
+        match self.bytes.next() {
+            Some(byte) => usize::from(byte) % n.max(1),
+            None => (self.next() >> 11) as usize % n.max(1),
+        }
     }
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0

@@ -1,4 +1,5 @@
 //! Random requests and random edits against a model: the same edits on the decoded message.
+//! Everything but the tests themselves is also what the fuzz targets use (feature `fuzzing`).
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +8,10 @@
     clippy::indexing_slicing
 )]
 
+#[cfg(test)]
 mod cases;
-mod generate;
-mod model;
+pub mod edits;
+pub mod generate;
+pub mod model;
+#[cfg(test)]
 mod properties;

@@ -1,0 +1,98 @@
+//! Writes the seeds of the corpora: valid requests of every signal, and configurations. What
+//! fuzzing found worth keeping lies beside them.
+//!
+//! `fuzz/seeds` runs it. It is linked as a target, because whatever is built with the targets'
+//! counters wants libFuzzer, and ends before any fuzzing.
+
+#![no_main]
+
+use std::{error::Error, fs, path::Path};
+
+use trunkline_proto::{
+    Batch, Signal,
+    batch::tests::generate::{Request, Rng, rewrite},
+    json,
+};
+
+libfuzzer_sys::fuzz_target!(init: run(), |data: &[u8]| {
+    let _ = data;
+});
+
+fn run() {
+    let written = write();
+    if let Err(error) = &written {
+        eprintln!("seeds: {error}");
+    }
+    std::process::exit(i32::from(written.is_err()));
+}
+
+/// To the folder `TO`.
+fn write() -> Result<(), Box<dyn Error>> {
+    let corpus = std::env::var("TO")?;
+    let corpus = Path::new(&corpus);
+    for signal in Signal::ALL {
+        let number = signal.index() as u8;
+        for seed in 0..6u64 {
+            let name = format!("{}-{seed}", signal.name());
+            let r = &mut Rng::new(seed * 7 + 1);
+            let plain = Request::random(signal, r).encode();
+            let (rewritten, _) = rewrite(signal, &plain, r);
+            let bytes = if seed % 2 == 0 { &plain } else { &rewritten };
+            put(corpus, "otlp_protobuf", &name, &[&[number], &bytes[..]])?;
+            if signal != Signal::Profiles {
+                put(corpus, "otap_roundtrip", &name, &[&[number], &bytes[..]])?;
+            }
+            let mut text = Vec::new();
+            json::from_protobuf(signal, &plain, &mut text)?;
+            put(corpus, "otlp_json", &name, &[&[number], &text])?;
+
+            // Edits of this request, and of a random one.
+            let edits: Vec<u8> = (0..8 * 5).map(|_| r.below(256) as u8).collect();
+            put(
+                corpus,
+                "edit_splice",
+                &format!("{name}-raw"),
+                &[&[number | 4, 8], &edits, &bytes[..]],
+            )?;
+            let choices: Vec<u8> = (0..200).map(|_| r.below(256) as u8).collect();
+            put(
+                corpus,
+                "edit_splice",
+                &format!("{name}-random"),
+                &[&[number, 8], &edits, &choices],
+            )?;
+            Batch::from_protobuf(signal, plain.into())?;
+        }
+    }
+    for (name, text) in CONFIGURATIONS {
+        put(corpus, "configuration", name, &[text.as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn put(corpus: &Path, target: &str, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
+    fs::create_dir_all(corpus.join(target))?;
+    fs::write(
+        corpus.join(target).join(format!("seed-{name}")),
+        parts.concat(),
+    )
+}
+
+const CONFIGURATIONS: [(&str, &str); 4] = [
+    (
+        "pipelines",
+        "receivers:\n  otlp:\n    protocols:\n      grpc: {endpoint: '${env:HOST}:${env:PORT}'}\n      http:\nprocessors:\n  batch: {timeout: 200ms, send_batch_size: 10}\n  memory_limiter: {check_interval: 1s, limit_mib: 100}\nexporters:\n  otlp:\n    endpoint: localhost:1\n    tls: {insecure: true}\n    sending_queue: {queue_size: 5, num_consumers: 2}\n  debug: {verbosity: detailed}\nconnectors: {forward: }\nextensions: {health_check: }\nservice:\n  extensions: [health_check]\n  telemetry: {logs: {level: debug}, metrics: {level: normal}}\n  pipelines:\n    traces: {receivers: [otlp], processors: [memory_limiter, batch], exporters: [forward]}\n    traces/out: {receivers: [forward], exporters: [otlp, debug]}\n",
+    ),
+    (
+        "references",
+        "receivers: {nop: {x: '${env:MAP}', y: '${LOOP}', z: '${NONE:-1}', w: '$$a${yaml:[1]}'}}\nexporters: {nop: }\nservice: {pipelines: {logs: {receivers: [nop], exporters: [nop]}}}\n",
+    ),
+    (
+        "merged",
+        "receivers: {nop: }\n---\nexporters: {nop: , debug: {verbosity: basic}}\n---\nservice: {pipelines: {logs: {receivers: [nop], exporters: [nop, debug]}}}\n",
+    ),
+    (
+        "anchors",
+        "a: &a {b: 1, c: [x, ~, true, 0x1f, 1e3, .inf]}\nd: {<<: *a, e: |\n    text\n  }\nf: >-\n  folded\n  text\ng: !!str 1\n",
+    ),
+];

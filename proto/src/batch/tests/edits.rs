@@ -1,0 +1,586 @@
+//! Random edits, each done to a batch and to the decoded message, which must stay the same
+//! request; and everything there is to read. No test is here: the property tests and the fuzz
+//! targets choose the edits.
+
+use prost::Message;
+use std::collections::BTreeMap;
+
+use super::{
+    generate::{self as make, KEYS, Request, Rng},
+    model::{self, Entity, Owned, Slot},
+};
+use crate::{
+    Batch, Signal,
+    batch::{
+        AttributeEdit, Data, Field, Level, MetricType, Selection, Source, Value, Values, When,
+    },
+    otlp::common::v1::AnyValue,
+};
+
+/// What is done to an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    SetField,
+    ClearField,
+    UpsertAttribute,
+    RemoveAttribute,
+    Replace,
+    Drop,
+    Add,
+    Copy,
+    Move,
+    Reorder,
+    ChangeType,
+}
+
+pub const KINDS: [Kind; 11] = [
+    Kind::SetField,
+    Kind::ClearField,
+    Kind::UpsertAttribute,
+    Kind::RemoveAttribute,
+    Kind::Replace,
+    Kind::Drop,
+    Kind::Add,
+    Kind::Copy,
+    Kind::Move,
+    Kind::Reorder,
+    Kind::ChangeType,
+];
+
+pub const TYPES: [MetricType; 5] = [
+    MetricType::Gauge,
+    MetricType::Sum,
+    MetricType::Histogram,
+    MetricType::ExponentialHistogram,
+    MetricType::Summary,
+];
+
+/// Whether the edit means something for such entities, and if not, why.
+pub fn applies(kind: Kind, level: Level, signal: Signal) -> Result<(), &'static str> {
+    let any_type = || TYPES.into_iter().map(Some).chain([None]);
+    match kind {
+        Kind::SetField | Kind::ClearField => {
+            let has = Field::ALL
+                .iter()
+                .any(|f| any_type().any(|t| f.exists(signal, level, t)));
+            if has { Ok(()) } else { Err("passes through") }
+        }
+        Kind::UpsertAttribute | Kind::RemoveAttribute | Kind::Replace => {
+            if any_type().any(|t| level.attributes(signal, t).is_some()) {
+                Ok(())
+            } else if signal == Signal::Profiles {
+                Err("passes through")
+            } else {
+                Err("no attributes")
+            }
+        }
+        Kind::ChangeType if (signal, level) != (Signal::Metrics, Level::Item) => Err("no type"),
+        _ => Ok(()),
+    }
+}
+
+pub type Op = (usize, usize, u64);
+pub type Matrix = BTreeMap<(Kind, Level, &'static str), usize>;
+
+/// One edit on the batch and on the model. Returns what was done, if anything could be.
+pub fn apply(
+    data: &mut Data,
+    request: &mut Request,
+    signal: Signal,
+    op: Op,
+) -> Option<(Kind, Level)> {
+    let levels = Level::of(signal);
+    let (kind, level) = (KINDS[op.0 % KINDS.len()], levels[op.1 % levels.len()]);
+    applies(kind, level, signal).ok()?;
+    let r = &mut Rng::new(op.2);
+    let rows = data.rows(level).unwrap();
+    assert_eq!(
+        rows.len(),
+        model::entities(request, level).len(),
+        "{level:?}"
+    );
+    // Where there is nothing of the kind, only adding is possible.
+    if rows.is_empty() && kind != Kind::Add {
+        return None;
+    }
+    let at = r.below(rows.len());
+    let row = rows.get(at).copied().unwrap_or(0);
+    let key = KEYS[r.below(KEYS.len())];
+    match kind {
+        Kind::SetField | Kind::ClearField => {
+            let start = r.below(Field::ALL.len());
+            let field = (0..Field::ALL.len())
+                .map(|i| Field::ALL[(start + i) % Field::ALL.len()])
+                .find(|field| {
+                    let entity = model::entities(request, level).into_iter().nth(at).unwrap();
+                    !matches!(entity.slot(*field, false), Slot::NotThere)
+                })?;
+            let entity = model::entities(request, level).into_iter().nth(at).unwrap();
+            if kind == Kind::SetField {
+                let value = entity.slot(field, true).randomise(r);
+                data.set_field(level, row, field, Some(value.value()))
+                    .unwrap();
+            } else {
+                entity.slot(field, false).clear();
+                data.set_field(level, row, field, None).unwrap();
+            }
+        }
+        Kind::UpsertAttribute => {
+            let from = KEYS[r.below(KEYS.len())];
+            let when = [When::Always, When::Absent, When::Present][r.below(3)];
+            let value = make::any_value(r, 0);
+            let mut encoded = Vec::new();
+            let source_kind = r.below(3);
+            let mut values = Values::new();
+            let source = match source_kind {
+                0 => {
+                    encoded = value.encode_to_vec();
+                    Source::Value(Value::read(&encoded).unwrap())
+                }
+                1 => Source::Attribute(from.as_bytes()),
+                _ => {
+                    encoded.extend(value.encode_to_vec());
+                    for i in 0..=row {
+                        if i == row {
+                            values.push(Value::read(&encoded).unwrap())
+                        } else {
+                            values.push_none()
+                        }
+                    }
+                    Source::Rows(&values)
+                }
+            };
+            // All rows at once, or one.
+            let all = r.one_in(2) && source_kind != 2;
+            let selected = [row];
+            let selection = if all {
+                Selection::All
+            } else {
+                Selection::Rows(&selected)
+            };
+            let edit = AttributeEdit::Set {
+                key: key.as_bytes(),
+                value: source,
+                when,
+            };
+            // A second edit in the same call, which sees the first.
+            let second = AttributeEdit::Set {
+                key: b"second",
+                value: Source::Attribute(key.as_bytes()),
+                when: When::Absent,
+            };
+            data.edit_attributes(level, selection, &[edit, second])
+                .unwrap();
+            let count = rows.len();
+            for i in (0..count).filter(|i| all || *i == at) {
+                let lookup = |request: &mut Request, key: &str| {
+                    model::entities(request, level)
+                        .into_iter()
+                        .nth(i)
+                        .unwrap()
+                        .attributes(false)
+                        .and_then(|list| {
+                            list.iter()
+                                .find(|entry| entry.key == key)
+                                .map(|entry| entry.value.clone())
+                        })
+                };
+                let first = if source_kind == 1 {
+                    lookup(request, from)
+                } else {
+                    Some(Some(value.clone()))
+                };
+                let put = |request: &mut Request,
+                           key: &str,
+                           value: Option<Option<AnyValue>>,
+                           when: When| {
+                    let present = lookup(request, key).is_some();
+                    if let Some(value) = value
+                        && (when == When::Always || (when == When::Present) == present)
+                    {
+                        let list = model::entities(request, level)
+                            .into_iter()
+                            .nth(i)
+                            .unwrap()
+                            .attributes(true)
+                            .unwrap();
+                        model::put(list, key, value);
+                    }
+                };
+                put(request, key, first, when);
+                let copied = lookup(request, key);
+                put(request, "second", copied, When::Absent);
+            }
+        }
+        Kind::RemoveAttribute => {
+            let all = r.one_in(2);
+            let selected = [row];
+            let selection = if all {
+                Selection::All
+            } else {
+                Selection::Rows(&selected)
+            };
+            if r.one_in(3) {
+                data.retain_attributes(level, selection, |found, _| found != key.as_bytes())
+                    .unwrap();
+            } else {
+                data.edit_attributes(
+                    level,
+                    selection,
+                    &[AttributeEdit::Remove {
+                        key: key.as_bytes(),
+                    }],
+                )
+                .unwrap();
+            }
+            for (i, entity) in model::entities(request, level).into_iter().enumerate() {
+                if (all || i == at)
+                    && let Some(list) = entity.attributes(false)
+                {
+                    list.retain(|entry| entry.key != key);
+                }
+            }
+        }
+        Kind::Replace => {
+            let list = make::attributes(r);
+            let encoded: Vec<(String, Vec<u8>)> = list
+                .iter()
+                .map(|entry| {
+                    (
+                        entry.key.clone(),
+                        entry.value.clone().unwrap_or_default().encode_to_vec(),
+                    )
+                })
+                .collect();
+            let entries: Vec<(&[u8], Value<'_>)> = encoded
+                .iter()
+                .map(|(key, value)| (key.as_bytes(), Value::read(value).unwrap()))
+                .collect();
+            data.set_attributes(level, row, &entries).unwrap();
+            let entity = model::entities(request, level).into_iter().nth(at).unwrap();
+            *entity.attributes(true).unwrap() = list
+                .into_iter()
+                .map(|mut entry| {
+                    entry.value.get_or_insert_default();
+                    entry
+                })
+                .collect();
+        }
+        Kind::Drop => {
+            data.drop_row(level, row).unwrap();
+            let (list, within) = position(request, level, at);
+            model::lists(request, level)[list]
+                .as_mut()
+                .unwrap()
+                .remove(within);
+        }
+        Kind::Add => {
+            let parents = parents(data, level);
+            if parents.is_empty() {
+                return None;
+            }
+            let parent = r.below(parents.len());
+            let entity = random_entity(request, signal, level, parent, r)?;
+            let (message, entity) = entity;
+            data.add_row(level, parents[parent], &message).unwrap();
+            assert!(model::lists(request, level)[parent].as_mut()?.push(entity));
+        }
+        Kind::Copy | Kind::Move => {
+            let parents = parents(data, level);
+            let to = r.below(parents.len());
+            let (list, within) = position(request, level, at);
+            let mut lists = model::lists(request, level);
+            let mut entity = lists[list].as_mut().unwrap().copy(within);
+            if kind == Kind::Copy {
+                model::prune_copy(&mut entity);
+            }
+            let fits = lists[to].as_mut().is_some_and(|list| list.push(entity));
+            if fits && kind == Kind::Move {
+                lists[list].as_mut().unwrap().remove(within);
+            }
+            let done = if kind == Kind::Copy {
+                data.copy_row(level, row, parents[to]).map(|_| ())
+            } else {
+                data.move_row(level, row, parents[to])
+            };
+            assert_eq!(done.is_ok(), fits, "{done:?}");
+            if !fits {
+                return None;
+            }
+        }
+        Kind::Reorder => {
+            let parents = parents(data, level);
+            let (list, _) = position(request, level, at);
+            let children = data.children(level, parents[list]).unwrap();
+            let mut order: Vec<usize> = (0..children.len()).collect();
+            for i in (1..order.len()).rev() {
+                order.swap(i, r.below(i + 1));
+            }
+            order.truncate(1 + r.below(order.len()));
+            let named: Vec<u32> = order.iter().map(|at| children[*at]).collect();
+            data.reorder_rows(level, parents[list], &named).unwrap();
+            model::lists(request, level)[list]
+                .as_mut()
+                .unwrap()
+                .order(&order);
+        }
+        Kind::ChangeType => {
+            let to = TYPES[r.below(5)];
+            data.set_metric_type(row, to).unwrap();
+            match model::entities(request, level).into_iter().nth(at).unwrap() {
+                Entity::Metric(metric) => model::set_type(metric, to),
+                _ => unreachable!(),
+            }
+        }
+    }
+    Some((kind, level))
+}
+
+/// The rows of the parents of a level, in order; of data points, the metrics.
+pub fn parents(data: &mut Data, level: Level) -> Vec<u32> {
+    match level {
+        Level::Resource => vec![0],
+        Level::DataPoint => data.rows(Level::Item).unwrap(),
+        level => data.rows(level.parent()).unwrap(),
+    }
+}
+
+/// In which list, and where in it, the entity at this position of a level is.
+pub fn position(request: &mut Request, level: Level, at: usize) -> (usize, usize) {
+    let mut rest = at;
+    for (list, children) in model::lists(request, level).into_iter().enumerate() {
+        let len = children.map_or(0, |children| children.len());
+        if rest < len {
+            return (list, rest);
+        }
+        rest -= len;
+    }
+    unreachable!()
+}
+
+/// A new entity for a parent: encoded, and for the model.
+pub fn random_entity(
+    request: &mut Request,
+    signal: Signal,
+    level: Level,
+    parent: usize,
+    r: &mut Rng,
+) -> Option<(Vec<u8>, Box<dyn std::any::Any>)> {
+    fn both<T: Message + 'static>(entity: T) -> Option<(Vec<u8>, Box<dyn std::any::Any>)> {
+        Some((entity.encode_to_vec(), Box::new(entity)))
+    }
+    model::lists(request, level)[parent].as_ref()?;
+    match (level, signal) {
+        (Level::Resource, Signal::Traces) => both(make::resource_spans(r)),
+        (Level::Resource, Signal::Logs) => both(make::resource_logs(r)),
+        (Level::Resource, Signal::Metrics) => both(make::resource_metrics(r)),
+        (Level::Resource, Signal::Profiles) => both(make::resource_profiles(r)),
+        (Level::Scope, Signal::Traces) => both(make::scope_spans(r)),
+        (Level::Scope, Signal::Logs) => both(make::scope_logs(r)),
+        (Level::Scope, Signal::Metrics) => both(make::scope_metrics(r)),
+        (Level::Scope, Signal::Profiles) => both(make::scope_profiles(r)),
+        (Level::Item, Signal::Traces) => both(make::span(r)),
+        (Level::Item, Signal::Logs) => both(make::log_record(r)),
+        (Level::Item, Signal::Metrics) => both(make::metric(r)),
+        (Level::Item, Signal::Profiles) => both(make::profile(r)),
+        (Level::Event, _) => both(make::event(r)),
+        (Level::Link, _) => both(make::link(r)),
+        (Level::Exemplar, _) => both(make::exemplar(r)),
+        (Level::Quantile, _) => both(make::quantile(r)),
+        (Level::DataPoint, _) => {
+            let metric = model::entities(request, Level::Item)
+                .into_iter()
+                .nth(parent)?;
+            let Entity::Metric(metric) = metric else {
+                unreachable!()
+            };
+            use crate::otlp::metrics::v1::metric::Data;
+            match metric.data.as_ref()? {
+                Data::Gauge(_) | Data::Sum(_) => both(make::number_point(r)),
+                Data::Histogram(_) => both(make::histogram_point(r)),
+                Data::ExponentialHistogram(_) => both(make::exponential_point(r)),
+                Data::Summary(_) => both(make::summary_point(r)),
+            }
+        }
+        _ => unreachable!(),
+    }
+}
+
+/// Reads something random through the batch and through the model.
+pub fn read(data: &mut Data, request: &mut Request, signal: Signal, seed: u64) {
+    let r = &mut Rng::new(seed ^ 0x5eed);
+    let levels = Level::of(signal);
+    let level = levels[r.below(levels.len())];
+    let rows = data.rows(level).unwrap();
+    assert_eq!(
+        rows.len(),
+        model::entities(request, level).len(),
+        "{level:?}"
+    );
+    let key = KEYS[r.below(KEYS.len())];
+    let column = data.attribute_column(level, key.as_bytes());
+    for (at, row) in rows.iter().enumerate() {
+        let wanted = model::entities(request, level)
+            .into_iter()
+            .nth(at)
+            .unwrap()
+            .attributes(false)
+            .and_then(|list| {
+                list.iter()
+                    .find(|entry| entry.key == key)
+                    .map(|entry| entry.value.clone())
+            });
+        if let Ok(column) = &column {
+            let value = column.value(data, *row);
+            assert_eq!(value.is_some(), wanted.is_some(), "{level:?} {row} {key}");
+            if let (Some(value), Some(wanted)) = (value, &wanted) {
+                assert!(model::same_value(value, wanted), "{value:?} {wanted:?}");
+            }
+            let value = data.attribute(level, *row, key.as_bytes()).unwrap();
+            if let (Some(value), Some(wanted)) = (value, &wanted) {
+                assert!(model::same_value(value, wanted), "{value:?} {wanted:?}");
+            }
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let at = r.below(rows.len());
+    for field in Field::ALL {
+        let entity = model::entities(request, level).into_iter().nth(at).unwrap();
+        let slot = entity.slot(field, false);
+        let wanted = slot.get().and_then(Owned::unless_default);
+        let there = !matches!(slot, Slot::NotThere);
+        match data.field(level, rows[at], field) {
+            Ok(value) => {
+                let value = value.map(Owned::of).and_then(Owned::unless_default);
+                match (&value, &wanted) {
+                    (Some(Owned::Message(a)), Some(Owned::Message(b))) => {
+                        assert_eq!(AnyValue::decode(&a[..]), AnyValue::decode(&b[..]));
+                    }
+                    (Some(Owned::Fields(_)), Some(Owned::Fields(_))) => {}
+                    _ => assert_eq!(value, wanted, "{level:?} {field:?}"),
+                }
+            }
+            Err(_) => assert!(!there, "{level:?} {field:?}"),
+        }
+    }
+}
+
+/// Edits of a random request, each done to the batch and to the model.
+pub fn check(signal: Signal, seed: u64, ops: &[Op], matrix: &mut Matrix) {
+    let r = &mut Rng::new(seed);
+    let request = Request::random(signal, r);
+    let (bytes, marks) = make::rewrite(signal, &request.encode(), r);
+    assert_eq!(
+        Request::decode(signal, &bytes).unwrap(),
+        request,
+        "the rewriting is wrong"
+    );
+    let batch = Batch::from_protobuf(signal, bytes.into()).unwrap();
+    check_edits(batch, request, &marks, ops, matrix);
+}
+
+/// Edits of this request, which is `batch`, each done to both. `marks` are unknown fields of
+/// which none may be lost.
+pub fn check_edits(
+    mut batch: Batch,
+    mut request: Request,
+    marks: &[u64],
+    ops: &[Op],
+    matrix: &mut Matrix,
+) {
+    let (signal, bytes) = (batch.signal(), batch.to_protobuf());
+    batch.validate().unwrap();
+    let mut structure = false;
+    for op in ops {
+        let data = batch.open().unwrap();
+        if op.2 % 3 == 0 {
+            read(data, &mut request, signal, op.2);
+        }
+        if let Some((kind, level)) = apply(data, &mut request, signal, *op) {
+            *matrix.entry((kind, level, signal.name())).or_default() += 1;
+            structure |= matches!(kind, Kind::Drop | Kind::ChangeType | Kind::Move);
+        }
+        read(batch.open().unwrap(), &mut request, signal, op.2 >> 7);
+    }
+    let out = batch.to_protobuf();
+    if !batch.is_edited() {
+        assert_eq!(out, bytes);
+    }
+    let mut decoded = Request::decode(signal, &out).unwrap();
+    model::prune(&mut decoded);
+    model::prune(&mut request);
+    assert_eq!(decoded, request);
+    let again = Batch::from_protobuf(signal, out.clone()).unwrap();
+    again.validate().unwrap();
+    assert_eq!(again.item_count(), batch.item_count());
+    if !structure {
+        for mark in marks {
+            let mark = mark.to_le_bytes();
+            assert!(
+                memchr::memmem::find(&out, &mark).is_some(),
+                "an unknown field is lost"
+            );
+        }
+    }
+}
+
+/// Whether prost takes the bytes; what it refuses for its strings not being UTF-8 aside.
+pub fn prost_takes(signal: Signal, bytes: &[u8]) -> Option<bool> {
+    match Request::decode(signal, bytes) {
+        Ok(_) => Some(true),
+        Err(error) if error.to_string().contains("UTF-8") => None,
+        Err(_) => Some(false),
+    }
+}
+
+/// Reads and edits everything there is to read and edit.
+pub fn use_all(batch: &mut Batch) -> Result<(), crate::batch::Error> {
+    let signal = batch.signal();
+    let data = batch.open()?;
+    for level in Level::of(signal) {
+        let rows = data.rows(*level)?;
+        let fields: Vec<Field> = Field::ALL
+            .into_iter()
+            .filter(|f| {
+                TYPES
+                    .iter()
+                    .map(|t| Some(*t))
+                    .chain([None])
+                    .any(|t| f.exists(signal, *level, t))
+            })
+            .collect();
+        data.field_columns(*level, &fields)?;
+        for row in rows {
+            for field in &fields {
+                match data.field(*level, row, *field) {
+                    Err(crate::batch::Error::NotApplicable(_)) | Ok(_) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if !TYPES
+            .iter()
+            .map(|t| Some(*t))
+            .chain([None])
+            .any(|t| level.attributes(signal, t).is_some())
+        {
+            continue;
+        }
+        data.attribute_table(*level)?;
+        data.attribute_column(*level, b"a")?;
+        let set = AttributeEdit::Set {
+            key: b"c",
+            value: Source::Attribute(b"a"),
+            when: When::Always,
+        };
+        data.edit_attributes(
+            *level,
+            Selection::All,
+            &[set, AttributeEdit::Remove { key: b"bb" }],
+        )?;
+        data.retain_attributes(*level, Selection::All, |key, _| key != b"x.y")?;
+    }
+    Ok(())
+}
