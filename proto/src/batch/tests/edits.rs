@@ -291,8 +291,8 @@ pub fn apply(
             let (list, within) = position(request, level, at);
             let mut lists = model::lists(request, level);
             let mut entity = lists[list].as_mut().unwrap().copy(within);
-            if kind == Kind::Copy {
-                model::prune_copy(&mut entity);
+            if kind == Kind::Copy && level == Level::Resource {
+                model::prune_copy(&mut entity, &scopes_that_lost(data, row));
             }
             let fits = lists[to].as_mut().is_some_and(|list| list.push(entity));
             if fits && kind == Kind::Move {
@@ -334,6 +334,18 @@ pub fn apply(
         }
     }
     Some((kind, level))
+}
+
+/// For each scope of a resource, whether an item was taken from it.
+fn scopes_that_lost(data: &mut Data, resource: u32) -> Vec<bool> {
+    let scopes = data.children(Level::Scope, resource).unwrap();
+    let patches = scopes.into_iter().map(|scope| {
+        let patch = data.level(Level::Scope).patch[scope as usize];
+        data.patches.get(patch as usize)
+    });
+    patches
+        .map(|patch| patch.is_some_and(|patch| patch.lost >> Level::Item.index() & 1 == 1))
+        .collect()
 }
 
 /// The rows of the parents of a level, in order; of data points, the metrics.

@@ -235,22 +235,27 @@ pub fn prune(request: &mut Request) {
     }
 }
 
-/// What a copy of a resource leaves out: scopes that lost their items.
-pub fn prune_copy(entity: &mut Box<dyn Any>) {
+/// What a copy of a resource leaves out: scopes that lost their items. `lost` says for each
+/// scope whether it lost one; one that always was empty stays.
+pub fn prune_copy(entity: &mut Box<dyn Any>, lost: &[bool]) {
+    let mut lost = lost.iter();
+    let mut stays = |empty: bool| !(lost.next() == Some(&true) && empty);
     if let Some(resource) = entity.downcast_mut::<ResourceSpans>() {
-        resource.scope_spans.retain(|scope| !scope.spans.is_empty());
+        resource
+            .scope_spans
+            .retain(|scope| stays(scope.spans.is_empty()));
     } else if let Some(resource) = entity.downcast_mut::<ResourceLogs>() {
         resource
             .scope_logs
-            .retain(|scope| !scope.log_records.is_empty());
+            .retain(|scope| stays(scope.log_records.is_empty()));
     } else if let Some(resource) = entity.downcast_mut::<ResourceMetrics>() {
         resource
             .scope_metrics
-            .retain(|scope| !scope.metrics.is_empty());
+            .retain(|scope| stays(scope.metrics.is_empty()));
     } else if let Some(resource) = entity.downcast_mut::<ResourceProfiles>() {
         resource
             .scope_profiles
-            .retain(|scope| !scope.profiles.is_empty());
+            .retain(|scope| stays(scope.profiles.is_empty()));
     }
 }
 
