@@ -8,6 +8,7 @@
 
 use std::{error::Error, fs, path::Path};
 
+use trunkline::net::compression::{Codec, Deflater};
 use trunkline_proto::{
     Batch, Signal,
     batch::tests::generate::{Request, Rng, rewrite},
@@ -64,6 +65,26 @@ fn write() -> Result<(), Box<dyn Error>> {
             Batch::from_protobuf(signal, plain.into())?;
         }
     }
+    for (number, codec) in Codec::ALL.into_iter().enumerate() {
+        let text = b"the same text again and again, the same text again and again".repeat(8);
+        let mut packed = Vec::new();
+        Deflater::new().deflate(codec, 0, &text, &mut packed)?;
+        let name = codec.content_encoding();
+        put(corpus, "bodies", name, &[&[number as u8 + 1, 12], &packed])?;
+    }
+    for kind in [8, 9] {
+        for piece in [3, 7] {
+            let name = format!("connection-{kind}-{piece}");
+            put(
+                corpus,
+                "bodies",
+                &name,
+                &[&[kind, piece], &connection(kind == 8)],
+            )?;
+        }
+    }
+    let headers = b"grpc-timeout:10S\ngrpc-encoding:gzip\nx-scope-orgid:1\nuser-agent:grpc-go/1";
+    put(corpus, "bodies", "headers", &[&[10, 0], headers])?;
     for (name, text) in CONFIGURATIONS {
         put(corpus, "configuration", name, &[text.as_bytes()])?;
     }
@@ -76,6 +97,37 @@ fn put(corpus: &Path, target: &str, name: &str, parts: &[&[u8]]) -> std::io::Res
         corpus.join(target).join(format!("seed-{name}")),
         parts.concat(),
     )
+}
+
+/// Two calls on one connection, the frames of their bodies in turn, one padded.
+fn connection(preface: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    if preface {
+        out.extend_from_slice(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        frame(&mut out, 4, 0, 0, b"");
+    }
+    for (stream, path) in [(1u32, b"/a"), (3, b"/b")] {
+        // RFC 7541: POST, http from the static table; the path as a literal.
+        let headers = [&[0x83, 0x86, 0x04, 2][..], path].concat();
+        frame(&mut out, 1, 4, stream, &headers);
+    }
+    for stream in [1, 3] {
+        frame(&mut out, 0, 0, stream, b"\0\0\0\0\x08abc");
+    }
+    frame(&mut out, 6, 0, 0, b"8 bytes.");
+    frame(&mut out, 0, 8, 3, b"\x02d\0\0");
+    frame(&mut out, 0, 1, 1, b"defgh");
+    frame(&mut out, 0, 1, 3, b"efgh");
+    frame(&mut out, 7, 0, 0, &[0; 8]);
+    out
+}
+
+/// RFC 9113 §4.1.
+fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    let length = (payload.len() as u32).to_be_bytes();
+    out.extend_from_slice(&[length[1], length[2], length[3], kind, flags]);
+    out.extend_from_slice(&stream.to_be_bytes());
+    out.extend_from_slice(payload);
 }
 
 const CONFIGURATIONS: [(&str, &str); 4] = [
