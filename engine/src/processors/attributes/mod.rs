@@ -117,8 +117,9 @@ impl Consumer for Attributes {
         match self.metrics.timed(|| self.apply(&mut batch, context)) {
             Ok(()) => {
                 self.metrics.processed(items, items);
+                let next = self.next.consume(batch, context);
                 Box::pin(async move {
-                    let outcome = self.next.consume(batch, context).await;
+                    let outcome = next.await;
                     drop(charge);
                     outcome
                 })
