@@ -24,9 +24,9 @@ fn malformed_requests_are_refused_and_never_a_panic() {
                 let at = r.below(bytes.len());
                 match r.below(4) {
                     0 => bytes[at] ^= 1 << r.below(8),
-                    1 => bytes[at] = r.next() as u8,
+                    1 => bytes[at] = r.draw() as u8,
                     2 => bytes.truncate(at),
-                    _ => bytes.insert(at, r.next() as u8),
+                    _ => bytes.insert(at, r.draw() as u8),
                 }
                 if bytes.is_empty() {
                     break;
@@ -276,7 +276,7 @@ fn spans_that_look_alike_are_read_as_each_would_be_alone() {
                         &mut value,
                         3,
                         if odd_one {
-                            r.next() >> r.below(64)
+                            r.draw() >> r.below(64)
                         } else {
                             200
                         },
@@ -316,7 +316,7 @@ fn spans_that_look_alike_are_read_as_each_would_be_alone() {
                     attribute(r, "bb");
                 }
             }
-            put_fixed64(&mut bytes, 7, r.next());
+            put_fixed64(&mut bytes, 7, r.draw());
             let longest = if r.one_in(odd) { 200 } else { 3 };
             put_bytes(&mut bytes, 5, &vec![b'n'; r.below(longest)]);
             put_uint(&mut bytes, 6, if r.one_in(odd) { 300 } else { 2 });

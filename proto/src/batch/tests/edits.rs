@@ -361,7 +361,7 @@ pub fn parents(data: &mut Data, level: Level) -> Vec<u32> {
 pub fn position(request: &mut Request, level: Level, at: usize) -> (usize, usize) {
     let mut rest = at;
     for (list, children) in model::lists(request, level).into_iter().enumerate() {
-        let len = children.map_or(0, |children| children.len());
+        let len = children.map_or(0, |children| children.count());
         if rest < len {
             return (list, rest);
         }

@@ -50,7 +50,7 @@ impl Rng {
             bytes: bytes.into_iter(),
         }
     }
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
@@ -59,7 +59,7 @@ impl Rng {
     pub fn below(&mut self, n: usize) -> usize {
         match self.bytes.next() {
             Some(byte) => usize::from(byte) % n.max(1),
-            None => (self.next() >> 11) as usize % n.max(1),
+            None => (self.draw() >> 11) as usize % n.max(1),
         }
     }
     pub fn one_in(&mut self, n: usize) -> bool {
@@ -78,7 +78,7 @@ pub fn text(r: &mut Rng) -> String {
     match r.below(5) {
         0 => String::new(),
         1 => "é".repeat(r.below(100)),
-        _ => format!("t{}", r.next() % 1000),
+        _ => format!("t{}", r.draw() % 1000),
     }
 }
 
@@ -87,7 +87,7 @@ pub fn any_value(r: &mut Rng, depth: usize) -> AnyValue {
         0 => None,
         1 | 2 => Some(Value::StringValue(text(r))),
         3 => Some(Value::BoolValue(r.one_in(2))),
-        4 => Some(Value::IntValue(r.next() as i64 >> r.below(64))),
+        4 => Some(Value::IntValue(r.draw() as i64 >> r.below(64))),
         5 => Some(Value::DoubleValue(r.below(1000) as f64 / 7.0)),
         6 => Some(Value::BytesValue(vec![255; r.below(20)])),
         7 => Some(Value::ArrayValue(ArrayValue {
@@ -118,7 +118,7 @@ pub fn attributes(r: &mut Rng) -> Vec<KeyValue> {
 }
 
 fn id(r: &mut Rng, len: usize) -> Vec<u8> {
-    (0..len).map(|_| r.next() as u8).collect()
+    (0..len).map(|_| r.draw() as u8).collect()
 }
 
 fn resource(r: &mut Rng) -> Option<Resource> {
@@ -143,7 +143,7 @@ fn scope(r: &mut Rng) -> Option<InstrumentationScope> {
 
 pub fn event(r: &mut Rng) -> Event {
     Event {
-        time_unix_nano: r.next() >> 40,
+        time_unix_nano: r.draw() >> 40,
         name: text(r),
         attributes: attributes(r),
         dropped_attributes_count: r.below(2) as u32,
@@ -168,8 +168,8 @@ pub fn span(r: &mut Rng) -> Span {
         parent_span_id: if r.one_in(2) { id(r, 8) } else { Vec::new() },
         name: text(r),
         kind: r.below(6) as i32,
-        start_time_unix_nano: r.next(),
-        end_time_unix_nano: r.next() >> 60,
+        start_time_unix_nano: r.draw(),
+        end_time_unix_nano: r.draw() >> 60,
         attributes: attributes(r),
         events: r.many(0, 3, event),
         links: r.many(0, 3, link),
@@ -184,7 +184,7 @@ pub fn span(r: &mut Rng) -> Span {
 
 pub fn log_record(r: &mut Rng) -> LogRecord {
     LogRecord {
-        time_unix_nano: r.next(),
+        time_unix_nano: r.draw(),
         severity_number: r.below(25) as i32,
         severity_text: text(r),
         body: (!r.one_in(4)).then(|| any_value(r, 0)),
@@ -198,12 +198,12 @@ pub fn log_record(r: &mut Rng) -> LogRecord {
 pub fn exemplar(r: &mut Rng) -> Exemplar {
     Exemplar {
         filtered_attributes: attributes(r),
-        time_unix_nano: r.next(),
+        time_unix_nano: r.draw(),
         span_id: id(r, 8),
         trace_id: id(r, 16),
         value: match r.below(3) {
             0 => None,
-            1 => Some(exemplar::Value::AsInt(r.next() as i64)),
+            1 => Some(exemplar::Value::AsInt(r.draw() as i64)),
             _ => Some(exemplar::Value::AsDouble(0.5)),
         },
     }
@@ -212,11 +212,11 @@ pub fn exemplar(r: &mut Rng) -> Exemplar {
 pub fn number_point(r: &mut Rng) -> NumberDataPoint {
     NumberDataPoint {
         attributes: attributes(r),
-        time_unix_nano: r.next(),
+        time_unix_nano: r.draw(),
         exemplars: r.many(0, 2, exemplar),
         value: match r.below(3) {
             0 => None,
-            1 => Some(number_data_point::Value::AsInt(r.next() as i64)),
+            1 => Some(number_data_point::Value::AsInt(r.draw() as i64)),
             _ => Some(number_data_point::Value::AsDouble(0.25)),
         },
         ..Default::default()
@@ -226,9 +226,9 @@ pub fn number_point(r: &mut Rng) -> NumberDataPoint {
 pub fn histogram_point(r: &mut Rng) -> HistogramDataPoint {
     HistogramDataPoint {
         attributes: attributes(r),
-        count: r.next() >> 50,
+        count: r.draw() >> 50,
         sum: r.one_in(2).then_some(1.5),
-        bucket_counts: r.many(0, 5, |r| r.next() >> 50),
+        bucket_counts: r.many(0, 5, |r| r.draw() >> 50),
         explicit_bounds: r.many(0, 5, |r| r.below(100) as f64),
         exemplars: r.many(0, 2, exemplar),
         min: r.one_in(2).then_some(0.0),
@@ -240,7 +240,7 @@ pub fn exponential_point(r: &mut Rng) -> ExponentialHistogramDataPoint {
     let buckets = |r: &mut Rng| {
         r.one_in(2).then(|| Buckets {
             offset: r.below(9) as i32 - 4,
-            bucket_counts: r.many(0, 5, |r| r.next() >> r.below(64)),
+            bucket_counts: r.many(0, 5, |r| r.draw() >> r.below(64)),
         })
     };
     ExponentialHistogramDataPoint {
@@ -264,7 +264,7 @@ pub fn quantile(r: &mut Rng) -> ValueAtQuantile {
 pub fn summary_point(r: &mut Rng) -> SummaryDataPoint {
     SummaryDataPoint {
         attributes: attributes(r),
-        count: r.next(),
+        count: r.draw(),
         sum: 3.0,
         quantile_values: r.many(0, 3, quantile),
         ..Default::default()
@@ -307,10 +307,10 @@ pub fn metric(r: &mut Rng) -> Metric {
 pub fn profile(r: &mut Rng) -> Profile {
     Profile {
         samples: r.many(0, 4, |r| Sample {
-            values: r.many(0, 3, |r| r.next() as i64),
+            values: r.many(0, 3, |r| r.draw() as i64),
             ..Default::default()
         }),
-        time_unix_nano: r.next(),
+        time_unix_nano: r.draw(),
         attribute_indices: r.many(0, 3, |r| r.below(9) as i32),
         original_payload: id(r, 5),
         ..Default::default()
@@ -529,7 +529,7 @@ fn unknown(out: &mut Vec<u8>, r: &mut Rng, marks: &mut Vec<u64>, entity: bool) {
     if !r.one_in(10) {
         return;
     }
-    let mark = r.next();
+    let mark = r.draw();
     let number = [17, 31, 32, 100, 1000, 536_870_911][r.below(6)];
     match r.below(5) {
         0 => put_fixed64(out, number, mark),

@@ -25,7 +25,7 @@ use crate::{
 
 /// Children of one parent, whatever their type.
 pub trait List {
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
     fn remove(&mut self, at: usize) -> Box<dyn Any>;
     fn copy(&self, at: usize) -> Box<dyn Any>;
     /// False when it is of another type.
@@ -35,7 +35,7 @@ pub trait List {
 }
 
 impl<T: Clone + 'static> List for Vec<T> {
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         Vec::len(self)
     }
     fn remove(&mut self, at: usize) -> Box<dyn Any> {
@@ -599,7 +599,7 @@ impl Slot<'_> {
         let number = if r.one_in(4) {
             0
         } else {
-            r.next() >> r.below(64)
+            r.draw() >> r.below(64)
         };
         match self {
             Slot::NotThere | Slot::Missing => panic!("nothing to set"),
@@ -633,7 +633,7 @@ impl Slot<'_> {
                 return Owned::Double(number as f64);
             }
             Slot::Fixed64s(value) => {
-                *value = (0..r.below(4)).map(|_| r.next()).collect();
+                *value = (0..r.below(4)).map(|_| r.draw()).collect();
                 return Slot::Fixed64s(value).get().unwrap();
             }
             Slot::Doubles(value) => {
@@ -641,7 +641,7 @@ impl Slot<'_> {
                 return Slot::Doubles(value).get().unwrap();
             }
             Slot::Varints(value) => {
-                *value = (0..r.below(4)).map(|_| r.next() >> r.below(64)).collect();
+                *value = (0..r.below(4)).map(|_| r.draw() >> r.below(64)).collect();
                 return Slot::Varints(value).get().unwrap();
             }
             Slot::Any(value) => {
