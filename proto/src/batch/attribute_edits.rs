@@ -1,54 +1,18 @@
-//! Edits of attributes over many rows. A call's edits are sorted out once; then each row is
-//! walked once, what becomes of its keys is worked out, and its pieces are put together anew.
+//! Edits of attributes over many rows. Each row is walked once, what becomes of its keys is
+//! looked up or worked out ([`super::edit_program`]), and its pieces are put together anew.
 //! What an edit makes lies in the arena. Whole lists of attributes are replaced here too.
 
 use smallvec::SmallVec;
 
 use super::{
-    AttributeEdit, Data, Error, Level, Selection, Source, Values, When,
-    attributes::{length_bit, next_attribute},
+    AttributeEdit, Data, Error, Level, Selection, Value, When,
     data::{ARENA, NONE},
-    pieces::{Piece, copy_run, each_field},
-    shape::{Hit, Shapes, WORTHWHILE},
-    value::{KeyValue, Value, same_key},
+    edit_program::{From, New, Program, Step, StepValue},
+    pieces::{Patch, Piece, copy_run, each_field},
+    scan::Hit,
+    value::KeyValue,
 };
 use crate::wire::{WireType, put_tag, put_varint, varint_len};
-
-/// What the edits of one call do, sorted out once for all rows.
-struct Program<'a> {
-    /// The keys that are read or written.
-    keys: SmallVec<[&'a [u8]; 8]>,
-    /// Bit per length of a key; the last one for all longer ones.
-    lengths: u64,
-    steps: SmallVec<[Step<'a>; 8]>,
-}
-
-enum Step<'a> {
-    Remove {
-        slot: usize,
-    },
-    Set {
-        slot: usize,
-        when: When,
-        value: StepValue<'a>,
-        key_field: SmallVec<[u8; 32]>,
-    },
-}
-
-enum StepValue<'a> {
-    /// Encoded, and where it was written for which field number.
-    Constant(Vec<u8>, Option<(u32, New)>),
-    Slot(usize),
-    Rows(&'a Values),
-}
-
-/// An attribute in the arena: its field.
-#[derive(Clone, Copy)]
-struct New {
-    head: u32,
-    start: u32,
-    end: u32,
-}
 
 #[derive(Clone, Copy)]
 enum State {
@@ -57,84 +21,20 @@ enum State {
     New(New),
 }
 
-impl<'a> Program<'a> {
-    fn new(edits: &[AttributeEdit<'a>]) -> Program<'a> {
-        let mut program = Program {
-            keys: SmallVec::new(),
-            lengths: 0,
-            steps: SmallVec::new(),
-        };
-        for edit in edits {
-            let step = match *edit {
-                AttributeEdit::Remove { key } => Step::Remove {
-                    slot: program.slot(key),
-                },
-                AttributeEdit::Set { key, value, when } => {
-                    let mut encoded = Vec::with_capacity(key.len() + 6);
-                    crate::wire::put_bytes(&mut encoded, 1, key);
-                    Step::Set {
-                        slot: program.slot(key),
-                        when,
-                        value: match value {
-                            Source::Value(value) => {
-                                let mut bytes = Vec::new();
-                                value.write(&mut bytes);
-                                StepValue::Constant(bytes, None)
-                            }
-                            Source::Attribute(key) => StepValue::Slot(program.slot(key)),
-                            Source::Rows(values) => StepValue::Rows(values),
-                        },
-                        key_field: SmallVec::from_slice(&encoded),
-                    }
-                }
-            };
-            program.steps.push(step);
-        }
-        program
-    }
-
-    fn slot(&mut self, key: &'a [u8]) -> usize {
-        self.lengths |= length_bit(key.len());
-        match self.keys.iter().position(|known| *known == key) {
-            Some(slot) => slot,
-            None => {
-                self.keys.push(key);
-                self.keys.len() - 1
-            }
-        }
-    }
-
-    /// Which of the keys an attribute has.
-    #[inline(always)]
-    fn find(&self, key: &[u8]) -> Option<usize> {
-        if self.lengths & length_bit(key.len()) == 0 {
-            return None;
-        }
-        self.keys.iter().position(|known| same_key(known, key))
-    }
-}
-
-/// An attribute of interest found in a row: which key, in which piece, where.
-#[derive(Clone, Copy)]
-struct Occurrence {
-    slot: u16,
-    piece: u32,
-    head: u32,
-    end: u32,
-}
-
 /// Space used again from row to row.
 struct Scratch {
-    found: Vec<Occurrence>,
+    hits: Vec<Hit>,
+    /// Of the hits, how many were found up to the end of each piece.
+    per_piece: Vec<usize>,
+    made: Vec<New>,
     states: Vec<State>,
     /// Slots in the order in which steps set them.
-    order: Vec<u16>,
-    placed: Vec<bool>,
+    order: Vec<usize>,
     out: Vec<Piece>,
-    hits: Vec<Hit>,
-    shapes: Shapes,
-    /// There are so many rows that learning their shapes is worth it.
-    many: bool,
+    /// The program can be planned.
+    planned: bool,
+    /// The rows of this parent are pieces of their own.
+    parent: u32,
 }
 
 impl Data {
@@ -154,17 +54,14 @@ impl Data {
         self.load(level)?;
         let mut program = Program::new(edits);
         let mut scratch = Scratch {
-            found: Vec::new(),
+            hits: Vec::new(),
+            per_piece: Vec::new(),
+            made: Vec::new(),
             states: Vec::new(),
             order: Vec::new(),
-            placed: Vec::new(),
             out: Vec::new(),
-            hits: Vec::new(),
-            shapes: Shapes::new(false),
-            many: match rows {
-                Selection::All => self.level(level).len() >= WORTHWHILE,
-                Selection::Rows(rows) => rows.len() >= WORTHWHILE,
-            },
+            planned: program.can_be_planned(),
+            parent: NONE,
         };
         let selected = match rows {
             Selection::All => self.level(level).len(),
@@ -178,6 +75,7 @@ impl Data {
         })
     }
 
+    #[inline(always)]
     fn edit_row(
         &mut self,
         level: Level,
@@ -189,24 +87,171 @@ impl Data {
         let Some((sub, number)) = level.attributes(self.signal, kind) else {
             return Err(Error::NotApplicable(level));
         };
+        let rows = self.level(level);
+        let at = row as usize;
+        if sub.is_none()
+            && scratch.planned
+            && rows.patch.get(at) == Some(&NONE)
+            && let (Some(&start), Some(&end)) = (rows.start.get(at), rows.end.get(at))
+            && end & ARENA == 0
+        {
+            scratch.hits.clear();
+            let (from, to) = (start as usize, end as usize);
+            program.find(&self.payload, from, to, number, &mut scratch.hits)?;
+            if let Some(plan) = program.plan(&scratch.hits) {
+                return self.edit_as_planned(level, row, number, program, plan, scratch);
+            }
+        }
+        self.edit_any_row(level, row, sub, number, program, scratch)
+    }
+
+    /// Edits a row that nothing changed yet and of which the plan says what to do.
+    #[inline(always)]
+    fn edit_as_planned(
+        &mut self,
+        level: Level,
+        row: u32,
+        number: u32,
+        program: &mut Program<'_>,
+        index: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let hits = scratch.hits.as_slice();
+        // Constants are written first: the plan is read while the arena grows.
+        scratch.made.clear();
+        for make in 0..program.plan_at(index).map_or(0, |plan| plan.makes.len()) {
+            let Some(make) = program
+                .plan_at(index)
+                .and_then(|plan| plan.makes.get(make).copied())
+            else {
+                break;
+            };
+            let Some(Step::Set {
+                value, key_field, ..
+            }) = program.steps.get_mut(usize::from(make.step))
+            else {
+                break;
+            };
+            let new = match make.from {
+                From::Constant => match value {
+                    StepValue::Constant(bytes, made) => {
+                        self.make_constant(number, key_field, bytes, made)?
+                    }
+                    _ => break,
+                },
+                From::Hit(hit) => match hits.get(usize::from(hit)) {
+                    Some(hit) => self.copy_value_field(number, key_field, hit.value, hit.end)?,
+                    None => break,
+                },
+                From::Made(new) => match scratch.made.get(usize::from(new)).copied() {
+                    Some(New {
+                        value: 0,
+                        start,
+                        end,
+                        ..
+                    }) => self.copy_attribute(number, key_field, start, end)?,
+                    Some(New { value, end, .. }) => {
+                        self.copy_value_field(number, key_field, value, end)?
+                    }
+                    None => break,
+                },
+            };
+            scratch.made.push(new);
+        }
+        let Some(plan) = program
+            .plan_at(index)
+            .filter(|plan| !plan.changes_nothing())
+        else {
+            return Ok(());
+        };
+
+        let at = row as usize;
+        let rows = self.level(level);
+        let (Some(&parent), Some(&start), Some(&end)) =
+            (rows.parent.get(at), rows.start.get(at), rows.end.get(at))
+        else {
+            return Err(Error::NoRow(level, row));
+        };
+        if parent != scratch.parent {
+            self.explode(level, parent)?;
+            scratch.parent = parent;
+        }
+        self.edited = true;
+        let first = self.next_piece()?;
+        let mut from = start;
+        for cut in &plan.cuts {
+            let Some(hit) = hits.get(usize::from(cut.hit)) else {
+                continue;
+            };
+            if from < hit.head {
+                self.pieces.push(Piece::Run {
+                    start: from,
+                    end: hit.head,
+                });
+            }
+            if let Some(new) = cut.new.and_then(|new| scratch.made.get(usize::from(new))) {
+                self.pieces.push(Piece::Run {
+                    start: new.head,
+                    end: new.end,
+                });
+            }
+            from = hit.end;
+        }
+        if from < end {
+            self.pieces.push(Piece::Run { start: from, end });
+        }
+        // What was made in a row lies in a row.
+        let mut last = (0, 0);
+        for new in &plan.tail {
+            let Some(new) = scratch.made.get(usize::from(*new)) else {
+                continue;
+            };
+            if last.1 != new.head {
+                if last.0 != last.1 {
+                    let (start, end) = last;
+                    self.pieces.push(Piece::Run { start, end });
+                }
+                last.0 = new.head;
+            }
+            last.1 = new.end;
+        }
+        if last.0 != last.1 {
+            let (start, end) = last;
+            self.pieces.push(Piece::Run { start, end });
+        }
+        let len = self.pieces.len() as u32 - first;
+        let patch = self.patches.len() as u32;
+        self.patches.push(Patch {
+            first,
+            len,
+            cap: len,
+            exploded: 0,
+            lost: 0,
+        });
+        if let Some(slot) = self.level_mut(level).patch.get_mut(at) {
+            *slot = patch;
+        }
+        Ok(())
+    }
+
+    /// Edits a row that may have been changed before, or has its attributes in a message of
+    /// their own.
+    fn edit_any_row(
+        &mut self,
+        level: Level,
+        row: u32,
+        sub: Option<u32>,
+        number: u32,
+        program: &mut Program<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
         match sub {
             None => {
+                // The pieces are read while the arena grows: take them out meanwhile.
                 let mut own = [Piece::Run { start: 0, end: 0 }];
-                let rows = self.level(level);
-                let at = row as usize;
-                let patch = rows.patch.get(at).copied().unwrap_or(NONE);
-                let changed = if patch == NONE {
-                    if let (Some(&start), Some(&end)) = (rows.start.get(at), rows.end.get(at)) {
-                        own = [Piece::Run { start, end }];
-                    }
-                    self.edit_pieces(&own, number, row, program, scratch)?
-                } else {
-                    // The pieces are read while the arena grows: take them out meanwhile.
-                    let pieces: SmallVec<[Piece; 16]> =
-                        SmallVec::from_slice(self.patch_pieces(patch));
-                    self.edit_pieces(&pieces, number, row, program, scratch)?
-                };
-                if changed {
+                let pieces: SmallVec<[Piece; 16]> =
+                    SmallVec::from_slice(self.pieces_of(level, row, &mut own));
+                if self.edit_pieces(&pieces, number, row, program, scratch)? {
                     self.set_pieces(level, row, &scratch.out)?;
                 }
             }
@@ -234,66 +279,39 @@ impl Data {
         scratch: &mut Scratch,
     ) -> Result<bool, Error> {
         let Scratch {
-            found,
+            hits,
+            per_piece,
             states,
             order,
-            placed,
             out,
-            hits,
-            shapes,
-            many,
+            ..
         } = scratch;
-        found.clear();
+        hits.clear();
+        per_piece.clear();
         states.clear();
-        states.resize(program.keys.len(), State::Absent);
-        for (at, piece) in pieces.iter().enumerate() {
-            let Piece::Run { start, end } = *piece else {
-                continue;
-            };
-            let base = start & ARENA;
-            let buf: &[u8] = if base == 0 {
-                &self.payload
-            } else {
-                &self.arena
-            };
-            let (mut pos, end) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
-            let Some(buf) = buf.get(..end) else { continue };
-            if base == 0
-                && pieces.len() == 1
-                && *many
-                && shapes.find(&self.payload, pos, end, number, &program.keys, hits)
-            {
-                for hit in hits.iter() {
-                    if let Some(state @ State::Absent) = states.get_mut(usize::from(hit.slot)) {
-                        *state = State::Original {
-                            start: hit.start as u32,
-                            end: hit.end as u32,
-                        };
-                    }
-                    found.push(Occurrence {
-                        slot: hit.slot,
-                        piece: at as u32,
-                        head: hit.head as u32,
-                        end: hit.end as u32,
-                    });
-                }
-                continue;
-            }
-            while let Some(field) = next_attribute(buf, &mut pos, end, number, program.lengths)? {
-                let entry = field.read(buf)?;
-                if let Some(slot) = program.find(entry.key) {
-                    let (start, end) = (field.start as u32 | base, field.end as u32 | base);
-                    if let Some(state @ State::Absent) = states.get_mut(slot) {
+        states.resize(program.scanner.len(), State::Absent);
+        for piece in pieces {
+            if let Piece::Run { start, end } = *piece {
+                let base = start & ARENA;
+                let buf: &[u8] = if base == 0 {
+                    &self.payload
+                } else {
+                    &self.arena
+                };
+                let known = hits.len();
+                let (from, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
+                program.find(buf, from, to, number, hits)?;
+                for hit in hits.iter_mut().skip(known) {
+                    hit.head |= base;
+                    hit.start |= base;
+                    hit.end |= base;
+                    if let Some(state @ State::Absent) = states.get_mut(hit.slot as usize) {
+                        let (start, end) = (hit.start, hit.end);
                         *state = State::Original { start, end };
                     }
-                    found.push(Occurrence {
-                        slot: slot as u16,
-                        piece: at as u32,
-                        head: field.head as u32 | base,
-                        end,
-                    });
                 }
             }
+            per_piece.push(hits.len());
         }
 
         order.clear();
@@ -321,15 +339,9 @@ impl Data {
                         _ => {}
                     }
                     let new = match value {
-                        StepValue::Constant(bytes, made) => match made {
-                            Some((of, new)) if *of == number => Some(*new),
-                            _ => {
-                                let new =
-                                    self.make_attribute(number, key_field, Some(bytes.as_slice()))?;
-                                *made = Some((number, new));
-                                Some(new)
-                            }
-                        },
+                        StepValue::Constant(bytes, made) => {
+                            Some(self.make_constant(number, key_field, bytes, made)?)
+                        }
                         StepValue::Slot(from) => match states.get(*from) {
                             Some(State::Original { start, end })
                             | Some(State::New(New { start, end, .. })) => {
@@ -346,7 +358,7 @@ impl Data {
                     };
                     if let (Some(new), Some(state)) = (new, states.get_mut(*slot)) {
                         *state = State::New(new);
-                        order.push(*slot as u16);
+                        order.push(*slot);
                         changed = true;
                     }
                 }
@@ -357,26 +369,30 @@ impl Data {
         }
 
         out.clear();
-        placed.clear();
-        placed.resize(program.keys.len(), false);
-        let mut next = found.iter().peekable();
-        for (at, piece) in pieces.iter().enumerate() {
+        let mut next = 0;
+        for (piece, up_to) in pieces.iter().zip(per_piece.iter()) {
             let Piece::Run { start, end } = *piece else {
                 out.push(*piece);
                 continue;
             };
             let mut from = start;
-            while let Some(occurrence) = next.next_if(|found| found.piece == at as u32) {
-                let slot = usize::from(occurrence.slot);
-                let new = match states.get(slot) {
-                    Some(State::Original { .. }) => continue,
-                    Some(State::New(new)) if placed.get(slot) == Some(&false) => Some(*new),
-                    _ => None,
+            for hit in hits.get(next..*up_to).unwrap_or_default() {
+                let Some(state) = states.get_mut(hit.slot as usize) else {
+                    continue;
                 };
-                if from < occurrence.head {
+                let new = match *state {
+                    State::Original { .. } => continue,
+                    // What stands there now has its place, and further occurrences have none.
+                    State::New(new) => {
+                        *state = State::Absent;
+                        Some(new)
+                    }
+                    State::Absent => None,
+                };
+                if from < hit.head {
                     out.push(Piece::Run {
                         start: from,
-                        end: occurrence.head,
+                        end: hit.head,
                     });
                 }
                 if let Some(new) = new {
@@ -384,22 +400,19 @@ impl Data {
                         start: new.head,
                         end: new.end,
                     });
-                    if let Some(placed) = placed.get_mut(slot) {
-                        *placed = true;
-                    }
                 }
-                from = occurrence.end;
+                from = hit.end;
             }
+            next = *up_to;
             if from < end {
                 out.push(Piece::Run { start: from, end });
             }
         }
         for slot in order.iter() {
-            let slot = usize::from(*slot);
-            if let (Some(State::New(new)), Some(placed @ false)) =
-                (states.get(slot), placed.get_mut(slot))
+            if let Some(state) = states.get_mut(*slot)
+                && let State::New(new) = *state
             {
-                *placed = true;
+                *state = State::Absent;
                 // What was made in a row lies in a row.
                 match out.last_mut() {
                     Some(Piece::Run { end, .. }) if *end == new.head => *end = new.end,
@@ -411,6 +424,59 @@ impl Data {
             }
         }
         Ok(true)
+    }
+
+    /// The attribute with this value, written into the arena once for all rows.
+    #[inline]
+    fn make_constant(
+        &mut self,
+        number: u32,
+        key_field: &[u8],
+        value: &[u8],
+        made: &mut Option<(u32, New)>,
+    ) -> Result<New, Error> {
+        match made {
+            Some((of, new)) if *of == number => Ok(*new),
+            _ => {
+                let new = self.make_attribute(number, key_field, Some(value))?;
+                *made = Some((number, new));
+                Ok(new)
+            }
+        }
+    }
+
+    /// Writes an attribute into the arena whose value's field, tag and length included, is at
+    /// these addresses.
+    #[inline(always)]
+    fn copy_value_field(
+        &mut self,
+        number: u32,
+        key_field: &[u8],
+        from: u32,
+        to: u32,
+    ) -> Result<New, Error> {
+        let body = key_field.len() + (to - from) as usize;
+        if self.arena.len() + body + 16 >= ARENA as usize {
+            return Err(Error::TooLarge);
+        }
+        let head = self.arena.len() as u32 | ARENA;
+        self.arena.reserve(body + 16);
+        if body < 0x80 && number < 16 {
+            self.arena
+                .extend_from_slice(&[(number << 3 | 2) as u8, body as u8]);
+        } else {
+            put_tag(&mut self.arena, number, WireType::Len);
+            put_varint(&mut self.arena, body as u64);
+        }
+        self.arena.extend_from_slice(key_field);
+        copy_run(&self.payload, &mut self.arena, from, to);
+        let end = self.arena.len() as u32 | ARENA;
+        Ok(New {
+            head,
+            start: end - body as u32,
+            value: end - (to - from),
+            end,
+        })
     }
 
     /// Writes an attribute into the arena.
@@ -436,6 +502,7 @@ impl Data {
         Ok(New {
             head,
             start: end - body as u32,
+            value: 0,
             end,
         })
     }
@@ -458,32 +525,25 @@ impl Data {
         let Some(value) = entry.value else {
             return self.make_attribute(number, key_field, None);
         };
+        // The value's field has its tag and its length before it, of whatever length those are.
         let from = start + (value.as_ptr() as usize - bytes.as_ptr() as usize) as u32;
-        let len = value.len();
-        let body = key_field.len() + 1 + varint_len(len as u64) + len;
+        let len = value.len() as u32;
+        let body = key_field.len() + 1 + varint_len(len.into()) + value.len();
         if self.arena.len() + body + 16 >= ARENA as usize {
             return Err(Error::TooLarge);
         }
         let head = self.arena.len() as u32 | ARENA;
-        self.arena.reserve(body + 16);
-        if body < 0x80 && number < 16 {
-            // All lengths take one byte.
-            self.arena
-                .extend_from_slice(&[(number << 3 | 2) as u8, body as u8]);
-            self.arena.extend_from_slice(key_field);
-            self.arena.extend_from_slice(&[0x12, len as u8]);
-        } else {
-            put_tag(&mut self.arena, number, WireType::Len);
-            put_varint(&mut self.arena, body as u64);
-            self.arena.extend_from_slice(key_field);
-            put_tag(&mut self.arena, 2, WireType::Len);
-            put_varint(&mut self.arena, len as u64);
-        }
-        copy_run(&self.payload, &mut self.arena, from, from + len as u32);
+        put_tag(&mut self.arena, number, WireType::Len);
+        put_varint(&mut self.arena, body as u64);
+        self.arena.extend_from_slice(key_field);
+        put_tag(&mut self.arena, 2, WireType::Len);
+        put_varint(&mut self.arena, len.into());
+        copy_run(&self.payload, &mut self.arena, from, from + len);
         let end = self.arena.len() as u32 | ARENA;
         Ok(New {
             head,
             start: end - body as u32,
+            value: 0,
             end,
         })
     }

@@ -12,9 +12,10 @@ use super::{
     data::ARENA,
     pieces::{Piece, each_field},
     rows::Found,
-    value::{KeyValue, Value, same_key},
+    scan::Scanner,
+    value::{KeyValue, Value},
 };
-use crate::wire::{DecodeError, MAX_DEPTH, WireType, peek, read_field, skip_plain};
+use crate::wire::WireType;
 
 /// Which rows an edit is for.
 #[derive(Clone, Copy, Debug)]
@@ -166,20 +167,17 @@ impl Data {
         let Some((sub, number)) = level.attributes(self.signal, kind) else {
             return Err(Error::NotApplicable(level));
         };
+        let mut scanner = Scanner::default();
+        scanner.add(key);
         let found = match sub {
             None => {
                 let mut own = [Piece::Run { start: 0, end: 0 }];
-                find_key(
-                    &self.payload,
-                    &self.arena,
-                    self.pieces_of(level, row, &mut own),
-                    number,
-                    key,
-                )?
+                let pieces = self.pieces_of(level, row, &mut own);
+                find_first(&self.payload, &self.arena, pieces, number, &scanner)?
             }
             Some(sub) => {
                 let bodies = self.sub_message(level, row, sub)?;
-                find_key(&self.payload, &self.arena, &bodies, number, key)?
+                find_first(&self.payload, &self.arena, &bodies, number, &scanner)?
             }
         };
         let Some((start, end)) = found else {
@@ -242,101 +240,30 @@ impl Data {
     }
 }
 
-#[inline(always)]
-pub(crate) fn length_bit(len: usize) -> u64 {
-    1 << len.min(63)
-}
-
-/// An attribute found: offsets of its tag, its `KeyValue` and its end.
-#[derive(Clone, Copy)]
-pub(crate) struct Attribute {
-    pub head: usize,
-    pub start: usize,
-    pub end: usize,
-}
-
-impl Attribute {
-    #[inline(always)]
-    pub fn read<'a>(&self, buf: &'a [u8]) -> Result<KeyValue<'a>, DecodeError> {
-        KeyValue::read(buf.get(self.start..self.end).unwrap_or_default()).map_err(|mut error| {
-            error.offset += self.start;
-            error
-        })
-    }
-}
-
-/// The next field `number` (below 16) at or after `pos` that can have a key of one of these
-/// lengths (see [`length_bit`]): others are stepped over without a closer look.
-#[inline(always)]
-pub(crate) fn next_attribute(
-    buf: &[u8],
-    pos: &mut usize,
-    end: usize,
-    number: u32,
-    lengths: u64,
-) -> Result<Option<Attribute>, DecodeError> {
-    let tag = number << 3 | 2;
-    while *pos < end {
-        let head = *pos;
-        if let Some(peeked) = peek(buf, head) {
-            // The tag, a length of one byte, the key's tag, its length of one byte.
-            if peeked & 0x80ff_80ff == 0x000a_0000 | tag {
-                let (len, key) = ((peeked >> 8 & 0xff) as usize, (peeked >> 24) as usize);
-                let next = head + 2 + len;
-                if lengths & length_bit(key) == 0 && next <= end {
-                    // Where there is more than a key and a value, the key could be given again.
-                    let after = head + 4 + key;
-                    if let Some(value) = buf.get(after..).and_then(|rest| rest.first_chunk::<2>())
-                        && value[0] == 0x12
-                        && after + 2 + usize::from(value[1]) == next
-                    {
-                        *pos = next;
-                        continue;
-                    }
-                }
-            } else if peeked & 0xff != tag
-                && let Some(next) = skip_plain(peeked, head)
-                && next <= end
-            {
-                *pos = next;
-                continue;
-            }
-        }
-        let field = read_field(buf, head, MAX_DEPTH)?;
-        *pos = field.end;
-        if field.number == number && field.wire == WireType::Len {
-            return Ok(Some(Attribute {
-                head,
-                start: field.start,
-                end: field.end,
-            }));
-        }
-    }
-    Ok(None)
-}
-
-/// The address of the first `KeyValue` with this key in these pieces.
+/// The address of the first `KeyValue` with the scanner's key in these pieces.
 #[inline]
-pub(crate) fn find_key(
+pub(crate) fn find_first(
     payload: &[u8],
     arena: &[u8],
     pieces: &[Piece],
     number: u32,
-    key: &[u8],
+    scanner: &Scanner<'_>,
 ) -> Result<Option<(u32, u32)>, Error> {
+    let mut found = None;
     for piece in pieces {
         let Piece::Run { start, end } = *piece else {
             continue;
         };
         let base = start & ARENA;
         let buf = if base == 0 { payload } else { arena };
-        let (mut pos, end) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
-        let Some(buf) = buf.get(..end) else { continue };
-        while let Some(field) = next_attribute(buf, &mut pos, end, number, length_bit(key.len()))? {
-            if same_key(field.read(buf)?.key, key) {
-                return Ok(Some((field.start as u32 | base, field.end as u32 | base)));
-            }
+        let (from, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
+        scanner.scan(buf, from, to, number, |hit| {
+            found = Some((hit.start | base, hit.end | base));
+            false
+        })?;
+        if found.is_some() {
+            break;
         }
     }
-    Ok(None)
+    Ok(found)
 }

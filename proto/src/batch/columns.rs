@@ -8,10 +8,10 @@ use std::collections::HashMap;
 
 use super::{
     Data, Error, Level,
-    attributes::find_key,
-    data::{ARENA, NONE},
+    attributes::find_first,
+    data::ARENA,
     pieces::Piece,
-    shape::{Shapes, WORTHWHILE},
+    scan::Scanner,
     value::{KeyValue, Value},
 };
 
@@ -236,7 +236,8 @@ impl Data {
         let plain = level
             .attributes(self.signal, None)
             .filter(|(sub, _)| sub.is_none());
-        let (mut shapes, mut hits) = (Shapes::new(true), Vec::new());
+        let mut scanner = Scanner::default();
+        scanner.add(key);
         for row in 0..rows as u32 {
             let at = row as usize;
             if !self.is_live(level, row) {
@@ -245,32 +246,9 @@ impl Data {
             let found = match plain {
                 // Where the attributes are is the same for all rows.
                 Some((_, number)) => {
-                    let untouched = self.level(level).patch.get(at) == Some(&NONE);
-                    let (start, end) = match (
-                        self.level(level).start.get(at),
-                        self.level(level).end.get(at),
-                    ) {
-                        (Some(start), Some(end)) => (*start, *end),
-                        _ => (0, 0),
-                    };
-                    let found = if untouched
-                        && rows >= WORTHWHILE
-                        && end & ARENA == 0
-                        && shapes.find(
-                            &self.payload,
-                            start as usize,
-                            end as usize,
-                            number,
-                            &[key],
-                            &mut hits,
-                        ) {
-                        hits.first().map(|hit| (hit.start as u32, hit.end as u32))
-                    } else {
-                        let mut own = [Piece::Run { start: 0, end: 0 }];
-                        let pieces = self.pieces_of(level, row, &mut own);
-                        find_key(&self.payload, &self.arena, pieces, number, key)?
-                    };
-                    match found {
+                    let mut own = [Piece::Run { start: 0, end: 0 }];
+                    let pieces = self.pieces_of(level, row, &mut own);
+                    match find_first(&self.payload, &self.arena, pieces, number, &scanner)? {
                         Some((start, end)) => {
                             let bytes = self.bytes(start, end);
                             let entry = KeyValue::read(bytes)?;

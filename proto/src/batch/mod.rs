@@ -42,6 +42,7 @@ mod attribute_edits;
 mod attributes;
 mod columns;
 mod data;
+mod edit_program;
 mod encode;
 mod error;
 mod field_access;
@@ -51,8 +52,8 @@ mod level;
 mod partition;
 mod pieces;
 mod rows;
+mod scan;
 mod schema;
-mod shape;
 mod structure;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -149,7 +149,7 @@ impl Data {
         Ok(patch)
     }
 
-    fn next_piece(&self) -> Result<u32, Error> {
+    pub(super) fn next_piece(&self) -> Result<u32, Error> {
         u32::try_from(self.pieces.len())
             .ok()
             .filter(|at| *at < ARENA)

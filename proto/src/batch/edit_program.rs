@@ -1,0 +1,292 @@
+//! What the edits of one call do to one entity. Edits are sorted out once into steps; and since
+//! nothing but which keys an entity has, in which order, decides what steps do to it, that is
+//! worked out once for each such sequence of keys and kept as a plan: what is cut out, what is
+//! made, and where that goes.
+
+use smallvec::SmallVec;
+
+use super::{
+    AttributeEdit, Source, Values, When,
+    scan::{Hit, Scanner},
+};
+
+/// The edits of one call.
+pub(super) struct Program<'a> {
+    /// The keys that are read or written, by slot.
+    pub scanner: Scanner<'a>,
+    pub steps: SmallVec<[Step<'a>; 8]>,
+    plans: Vec<Plan>,
+    /// The plan that served last.
+    last: usize,
+}
+
+pub(super) enum Step<'a> {
+    Remove {
+        slot: usize,
+    },
+    Set {
+        slot: usize,
+        when: When,
+        value: StepValue<'a>,
+        /// The key as a field of a `KeyValue`.
+        key_field: SmallVec<[u8; 32]>,
+    },
+}
+
+pub(super) enum StepValue<'a> {
+    /// Encoded, and where it was written for which field number.
+    Constant(Vec<u8>, Option<(u32, New)>),
+    /// That of another key.
+    Slot(usize),
+    Rows(&'a Values),
+}
+
+/// An attribute in the arena: its field, its `KeyValue`, the field of its value in that (0 as
+/// in [`Hit`]) and its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct New {
+    pub head: u32,
+    pub start: u32,
+    pub value: u32,
+    pub end: u32,
+}
+
+/// What becomes of an entity that has the keys in one sequence.
+#[derive(Debug)]
+pub(super) struct Plan {
+    sequence: u64,
+    /// Attributes to be made, in order.
+    pub makes: SmallVec<[Make; 4]>,
+    /// Attributes to be cut out, in order.
+    pub cuts: SmallVec<[Cut; 8]>,
+    /// What was made and goes to the end.
+    pub tail: SmallVec<[u8; 4]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Make {
+    /// The step that says under which key.
+    pub step: u8,
+    pub from: From,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum From {
+    Constant,
+    Hit(u8),
+    Made(u8),
+}
+
+/// An attribute that goes, and what was made comes in its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    pub hit: u8,
+    pub new: Option<u8>,
+}
+
+/// More occurrences than this in one entity, more slots or more steps are not planned.
+const MOST: usize = 15;
+/// Sequences for which plans are kept.
+const PLANS: usize = 16;
+
+#[derive(Clone, Copy)]
+enum State {
+    Absent,
+    Original(u8),
+    Made(u8),
+}
+
+impl<'a> Program<'a> {
+    pub fn new(edits: &[AttributeEdit<'a>]) -> Program<'a> {
+        let mut scanner = Scanner::default();
+        let steps = edits.iter().map(|edit| match *edit {
+            AttributeEdit::Remove { key } => Step::Remove {
+                slot: scanner.add(key),
+            },
+            AttributeEdit::Set { key, value, when } => {
+                let mut key_field = Vec::with_capacity(key.len() + 6);
+                crate::wire::put_bytes(&mut key_field, 1, key);
+                Step::Set {
+                    slot: scanner.add(key),
+                    when,
+                    value: match value {
+                        Source::Value(value) => {
+                            let mut bytes = Vec::new();
+                            value.write(&mut bytes);
+                            StepValue::Constant(bytes, None)
+                        }
+                        Source::Attribute(key) => StepValue::Slot(scanner.add(key)),
+                        Source::Rows(values) => StepValue::Rows(values),
+                    },
+                    key_field: SmallVec::from_slice(&key_field),
+                }
+            }
+        });
+        let steps = steps.collect();
+        Program {
+            scanner,
+            steps,
+            plans: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// Whether which keys an entity has decides all that becomes of it.
+    pub fn can_be_planned(&self) -> bool {
+        let by_row = |step: &Step<'_>| {
+            matches!(
+                step,
+                Step::Set {
+                    value: StepValue::Rows(_),
+                    ..
+                }
+            )
+        };
+        self.scanner.len() < MOST && self.steps.len() <= MOST && !self.steps.iter().any(by_row)
+    }
+
+    /// Finds what there is of the keys in an entity.
+    ///
+    /// # Errors
+    /// As [`Scanner::scan`].
+    #[inline(always)]
+    pub fn find(
+        &self,
+        buf: &[u8],
+        start: usize,
+        end: usize,
+        number: u32,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), crate::wire::DecodeError> {
+        self.scanner.scan(buf, start, end, number, |hit| {
+            hits.push(hit);
+            true
+        })
+    }
+
+    /// The index of the plan for an entity in which this was found; `None` when there is too
+    /// much of it, or something unusual. Only if [`Program::can_be_planned`].
+    #[inline]
+    pub fn plan(&mut self, hits: &[Hit]) -> Option<usize> {
+        if hits.len() > MOST {
+            return None;
+        }
+        let mut sequence = 1;
+        for hit in hits {
+            if hit.value == 0 {
+                return None;
+            }
+            sequence = sequence << 4 | u64::from(hit.slot);
+        }
+        if self
+            .plans
+            .get(self.last)
+            .is_some_and(|plan| plan.sequence == sequence)
+        {
+            return Some(self.last);
+        }
+        self.other_plan(sequence, hits)
+    }
+
+    fn other_plan(&mut self, sequence: u64, hits: &[Hit]) -> Option<usize> {
+        let known = |plan: &Plan| plan.sequence == sequence;
+        self.last = match self.plans.iter().position(known) {
+            Some(at) => at,
+            // Data with so many different sequences is not worth it.
+            None if self.plans.len() == PLANS => return None,
+            None => {
+                let plan = self.make_plan(sequence, hits);
+                self.plans.push(plan);
+                self.plans.len() - 1
+            }
+        };
+        Some(self.last)
+    }
+
+    pub fn plan_at(&self, index: usize) -> Option<&Plan> {
+        self.plans.get(index)
+    }
+
+    fn make_plan(&self, sequence: u64, hits: &[Hit]) -> Plan {
+        let mut states = [State::Absent; MOST + 1];
+        for (at, hit) in hits.iter().enumerate().rev() {
+            if let Some(state) = states.get_mut(hit.slot as usize) {
+                *state = State::Original(at as u8);
+            }
+        }
+        let mut plan = Plan {
+            sequence,
+            makes: SmallVec::new(),
+            cuts: SmallVec::new(),
+            tail: SmallVec::new(),
+        };
+        let mut order: SmallVec<[usize; 8]> = SmallVec::new();
+        for (at, step) in self.steps.iter().enumerate() {
+            let (slot, new) = match step {
+                Step::Remove { slot } => (*slot, State::Absent),
+                Step::Set {
+                    slot, when, value, ..
+                } => {
+                    let present = !matches!(states.get(*slot), Some(State::Absent) | None);
+                    match when {
+                        When::Absent if present => continue,
+                        When::Present if !present => continue,
+                        _ => {}
+                    }
+                    let from = match value {
+                        StepValue::Constant(..) => From::Constant,
+                        StepValue::Slot(from) => match states.get(*from) {
+                            Some(State::Original(hit)) => From::Hit(*hit),
+                            Some(State::Made(new)) => From::Made(*new),
+                            _ => continue,
+                        },
+                        StepValue::Rows(_) => continue,
+                    };
+                    order.push(*slot);
+                    plan.makes.push(Make {
+                        step: at as u8,
+                        from,
+                    });
+                    (*slot, State::Made(plan.makes.len() as u8 - 1))
+                }
+            };
+            if let Some(state) = states.get_mut(slot) {
+                *state = new;
+            }
+        }
+        for (at, hit) in hits.iter().enumerate() {
+            let Some(state) = states.get_mut(hit.slot as usize) else {
+                continue;
+            };
+            let new = match *state {
+                State::Original(_) => continue,
+                // What stands there now has its place, and further occurrences have none.
+                State::Made(new) => {
+                    *state = State::Absent;
+                    Some(new)
+                }
+                State::Absent => None,
+            };
+            let hit = at as u8;
+            plan.cuts.push(Cut { hit, new });
+        }
+        for slot in order {
+            if let Some(state) = states.get_mut(slot)
+                && let State::Made(new) = *state
+            {
+                *state = State::Absent;
+                plan.tail.push(new);
+            }
+        }
+        plan
+    }
+}
+
+impl Plan {
+    /// Whether the entity stays as it is.
+    #[inline]
+    pub fn changes_nothing(&self) -> bool {
+        self.cuts.is_empty() && self.tail.is_empty()
+    }
+}
