@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use super::{
     AttributeEdit, Data, Error, Level, Selection, Value, When,
     data::{ARENA, NONE},
-    edit_program::{From, New, Program, Step, StepValue},
-    pieces::{Patch, Piece, copy_run, each_field},
+    edit_program::{From, MOST, New, Program, Step, StepValue, Template},
+    pieces::{BLOCK, Patch, Piece, copy_run, each_field},
     scan::Hit,
     value::KeyValue,
 };
@@ -26,11 +26,12 @@ struct Scratch {
     hits: Vec<Hit>,
     /// Of the hits, how many were found up to the end of each piece.
     per_piece: Vec<usize>,
-    made: Vec<New>,
     states: Vec<State>,
     /// Slots in the order in which steps set them.
     order: Vec<usize>,
     out: Vec<Piece>,
+    /// In which sub-message, and field, attributes are, where that is the same for all rows.
+    attributes: Option<(Option<u32>, u32)>,
     /// The program can be planned.
     planned: bool,
     /// The rows of this parent are pieces of their own.
@@ -56,10 +57,14 @@ impl Data {
         let mut scratch = Scratch {
             hits: Vec::new(),
             per_piece: Vec::new(),
-            made: Vec::new(),
             states: Vec::new(),
             order: Vec::new(),
             out: Vec::new(),
+            attributes: match level {
+                // It is another one for each type of metric.
+                Level::DataPoint | Level::Exemplar => None,
+                _ => level.attributes(self.signal, None),
+            },
             planned: program.can_be_planned(),
             parent: NONE,
         };
@@ -83,9 +88,13 @@ impl Data {
         program: &mut Program<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let kind = self.type_of(level, row);
-        let Some((sub, number)) = level.attributes(self.signal, kind) else {
-            return Err(Error::NotApplicable(level));
+        let (sub, number) = match scratch.attributes {
+            Some(known) => known,
+            None => {
+                let kind = self.type_of(level, row);
+                let attributes = level.attributes(self.signal, kind);
+                attributes.ok_or(Error::NotApplicable(level))?
+            }
         };
         let rows = self.level(level);
         let at = row as usize;
@@ -95,10 +104,12 @@ impl Data {
             && let (Some(&start), Some(&end)) = (rows.start.get(at), rows.end.get(at))
             && end & ARENA == 0
         {
-            scratch.hits.clear();
+            let hits = &mut scratch.hits;
+            hits.clear();
             let (from, to) = (start as usize, end as usize);
-            program.find(&self.payload, from, to, number, &mut scratch.hits)?;
-            if let Some(plan) = program.plan(&scratch.hits) {
+            let scanner = &program.scanner;
+            scanner.scan(&self.payload, from, to, number, false, hits)?;
+            if let Some(plan) = program.plan(hits) {
                 return self.edit_as_planned(level, row, number, program, plan, scratch);
             }
         }
@@ -106,64 +117,48 @@ impl Data {
     }
 
     /// Edits a row that nothing changed yet and of which the plan says what to do.
-    #[inline(always)]
+    #[inline(never)]
     fn edit_as_planned(
         &mut self,
         level: Level,
         row: u32,
         number: u32,
         program: &mut Program<'_>,
-        index: usize,
+        plan: usize,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         let hits = scratch.hits.as_slice();
-        // Constants are written first: the plan is read while the arena grows.
-        scratch.made.clear();
-        for make in 0..program.plan_at(index).map_or(0, |plan| plan.makes.len()) {
-            let Some(make) = program
-                .plan_at(index)
-                .and_then(|plan| plan.makes.get(make).copied())
-            else {
-                break;
-            };
-            let Some(Step::Set {
-                value, key_field, ..
-            }) = program.steps.get_mut(usize::from(make.step))
-            else {
-                break;
-            };
-            let new = match make.from {
-                From::Constant => match value {
-                    StepValue::Constant(bytes, made) => {
-                        self.make_constant(number, key_field, bytes, made)?
-                    }
-                    _ => break,
-                },
-                From::Hit(hit) => match hits.get(usize::from(hit)) {
-                    Some(hit) => self.copy_value_field(number, key_field, hit.value, hit.end)?,
-                    None => break,
-                },
-                From::Made(new) => match scratch.made.get(usize::from(new)).copied() {
-                    Some(New {
-                        value: 0,
-                        start,
-                        end,
-                        ..
-                    }) => self.copy_attribute(number, key_field, start, end)?,
-                    Some(New { value, end, .. }) => {
-                        self.copy_value_field(number, key_field, value, end)?
-                    }
-                    None => break,
-                },
-            };
-            scratch.made.push(new);
-        }
-        let Some(plan) = program
-            .plan_at(index)
-            .filter(|plan| !plan.changes_nothing())
-        else {
+        let Program { plans, steps, .. } = program;
+        let Some(plan) = plans.get(plan) else {
             return Ok(());
         };
+        if plan.changes_nothing() {
+            return Ok(());
+        }
+        let mut made = [New::default(); MOST];
+        for (at, make) in plan.makes.iter().enumerate() {
+            let Some(Step::Set {
+                value, template, ..
+            }) = steps.get_mut(usize::from(make.step))
+            else {
+                continue;
+            };
+            let from = match make.from {
+                From::Hit(hit) => hits.get(usize::from(hit)).map(|hit| (hit.value, hit.end)),
+                From::Made(new) => made.get(usize::from(new)).map(|new| (new.value, new.end)),
+                From::Constant => None,
+            };
+            let new = match (from, value) {
+                (Some((value, end)), _) => self.copy_value_field(number, template, value, end)?,
+                (None, StepValue::Constant(bytes, made)) => {
+                    self.make_constant(number, template, bytes, made)?
+                }
+                (None, _) => continue,
+            };
+            if let Some(made) = made.get_mut(at) {
+                *made = new;
+            }
+        }
 
         let at = row as usize;
         let rows = self.level(level);
@@ -175,56 +170,48 @@ impl Data {
         if parent != scratch.parent {
             self.explode(level, parent)?;
             scratch.parent = parent;
+            self.edited = true;
         }
-        self.edited = true;
         let first = self.next_piece()?;
+        let mut bytes = 0;
+        let mut put = |start: u32, end: u32| {
+            if start < end {
+                bytes += end - start;
+                self.pieces.push(Piece::Run { start, end });
+            }
+        };
         let mut from = start;
         for cut in &plan.cuts {
             let Some(hit) = hits.get(usize::from(cut.hit)) else {
                 continue;
             };
-            if from < hit.head {
-                self.pieces.push(Piece::Run {
-                    start: from,
-                    end: hit.head,
-                });
-            }
-            if let Some(new) = cut.new.and_then(|new| scratch.made.get(usize::from(new))) {
-                self.pieces.push(Piece::Run {
-                    start: new.head,
-                    end: new.end,
-                });
+            put(from, hit.head);
+            if let Some(new) = cut.new.and_then(|new| made.get(usize::from(new))) {
+                put(new.head, new.end);
             }
             from = hit.end;
         }
-        if from < end {
-            self.pieces.push(Piece::Run { start: from, end });
-        }
+        put(from, end);
         // What was made in a row lies in a row.
-        let mut last = (0, 0);
+        let mut last = New::default();
         for new in &plan.tail {
-            let Some(new) = scratch.made.get(usize::from(*new)) else {
+            let Some(new) = made.get(usize::from(*new)) else {
                 continue;
             };
-            if last.1 != new.head {
-                if last.0 != last.1 {
-                    let (start, end) = last;
-                    self.pieces.push(Piece::Run { start, end });
-                }
-                last.0 = new.head;
+            if last.end != new.head {
+                put(last.head, last.end);
+                last.head = new.head;
             }
-            last.1 = new.end;
+            last.end = new.end;
         }
-        if last.0 != last.1 {
-            let (start, end) = last;
-            self.pieces.push(Piece::Run { start, end });
-        }
+        put(last.head, last.end);
         let len = self.pieces.len() as u32 - first;
         let patch = self.patches.len() as u32;
         self.patches.push(Patch {
             first,
             len,
             cap: len,
+            bytes,
             exploded: 0,
             lost: 0,
         });
@@ -300,7 +287,7 @@ impl Data {
                 };
                 let known = hits.len();
                 let (from, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
-                program.find(buf, from, to, number, hits)?;
+                program.scanner.scan(buf, from, to, number, false, hits)?;
                 for hit in hits.iter_mut().skip(known) {
                     hit.head |= base;
                     hit.start |= base;
@@ -330,7 +317,7 @@ impl Data {
                     slot,
                     when,
                     value,
-                    key_field,
+                    template,
                 } => {
                     let present = !matches!(states.get(*slot), Some(State::Absent) | None);
                     match when {
@@ -340,18 +327,18 @@ impl Data {
                     }
                     let new = match value {
                         StepValue::Constant(bytes, made) => {
-                            Some(self.make_constant(number, key_field, bytes, made)?)
+                            Some(self.make_constant(number, template, bytes, made)?)
                         }
                         StepValue::Slot(from) => match states.get(*from) {
                             Some(State::Original { start, end })
                             | Some(State::New(New { start, end, .. })) => {
-                                Some(self.copy_attribute(number, key_field, *start, *end)?)
+                                Some(self.copy_attribute(number, template, *start, *end)?)
                             }
                             _ => None,
                         },
                         StepValue::Rows(values) => match values.get(row) {
                             Some(bytes) => {
-                                Some(self.make_attribute(number, key_field, Some(bytes))?)
+                                Some(self.make_attribute(number, template, Some(bytes))?)
                             }
                             None => None,
                         },
@@ -431,14 +418,14 @@ impl Data {
     fn make_constant(
         &mut self,
         number: u32,
-        key_field: &[u8],
+        template: &mut Template,
         value: &[u8],
         made: &mut Option<(u32, New)>,
     ) -> Result<New, Error> {
         match made {
             Some((of, new)) if *of == number => Ok(*new),
             _ => {
-                let new = self.make_attribute(number, key_field, Some(value))?;
+                let new = self.make_attribute(number, template, Some(value))?;
                 *made = Some((number, new));
                 Ok(new)
             }
@@ -451,68 +438,67 @@ impl Data {
     fn copy_value_field(
         &mut self,
         number: u32,
-        key_field: &[u8],
+        template: &mut Template,
         from: u32,
         to: u32,
     ) -> Result<New, Error> {
-        let body = key_field.len() + (to - from) as usize;
-        if self.arena.len() + body + 16 >= ARENA as usize {
-            return Err(Error::TooLarge);
-        }
-        let head = self.arena.len() as u32 | ARENA;
-        self.arena.reserve(body + 16);
-        if body < 0x80 && number < 16 {
-            self.arena
-                .extend_from_slice(&[(number << 3 | 2) as u8, body as u8]);
-        } else {
-            put_tag(&mut self.arena, number, WireType::Len);
-            put_varint(&mut self.arena, body as u64);
-        }
-        self.arena.extend_from_slice(key_field);
+        let (head, body) = self.begin_attribute(number, template, (to - from) as usize)?;
         copy_run(&self.payload, &mut self.arena, from, to);
         let end = self.arena.len() as u32 | ARENA;
         Ok(New {
             head,
-            start: end - body as u32,
+            start: end - body,
             value: end - (to - from),
             end,
         })
     }
 
+    /// Writes the beginning of an attribute into the arena, whose value's field takes `value`
+    /// bytes; its address and the length of its `KeyValue`.
+    #[inline(always)]
+    fn begin_attribute(
+        &mut self,
+        number: u32,
+        template: &mut Template,
+        value: usize,
+    ) -> Result<(u32, u32), Error> {
+        let body = template.key_len() + value;
+        if self.arena.len() + body + BLOCK >= ARENA as usize {
+            return Err(Error::TooLarge);
+        }
+        let head = self.arena.len() as u32 | ARENA;
+        self.arena.reserve(body + 2 * BLOCK);
+        template.write(&mut self.arena, number, value);
+        Ok((head, body as u32))
+    }
+
     /// Writes an attribute into the arena.
-    #[inline]
     fn make_attribute(
         &mut self,
         number: u32,
-        key_field: &[u8],
+        template: &mut Template,
         value: Option<&[u8]>,
     ) -> Result<New, Error> {
-        let mut body = key_field.len();
+        let field = value.map_or(0, |v| 1 + varint_len(v.len() as u64) + v.len());
+        let (head, body) = self.begin_attribute(number, template, field)?;
+        let start = self.arena.len();
         if let Some(value) = value {
-            body += 1 + varint_len(value.len() as u64) + value.len();
+            crate::wire::put_bytes(&mut self.arena, 2, value);
         }
-        let (head, end) = self.make(|out| {
-            put_tag(out, number, WireType::Len);
-            put_varint(out, body as u64);
-            out.extend_from_slice(key_field);
-            if let Some(value) = value {
-                crate::wire::put_bytes(out, 2, value);
-            }
-        })?;
+        let end = self.arena.len() as u32 | ARENA;
         Ok(New {
             head,
-            start: end - body as u32,
-            value: 0,
+            start: end - body,
+            value: start as u32 | ARENA,
             end,
         })
     }
 
     /// Writes an attribute into the arena with the value of the one at these addresses.
-    #[inline]
     fn copy_attribute(
         &mut self,
         number: u32,
-        key_field: &[u8],
+        template: &mut Template,
         start: u32,
         end: u32,
     ) -> Result<New, Error> {
@@ -520,30 +506,23 @@ impl Data {
         let entry = KeyValue::read(bytes)?;
         if entry.split {
             let value = KeyValue::merged_value(bytes)?;
-            return self.make_attribute(number, key_field, Some(&value));
+            return self.make_attribute(number, template, Some(&value));
         }
         let Some(value) = entry.value else {
-            return self.make_attribute(number, key_field, None);
+            return self.make_attribute(number, template, None);
         };
-        // The value's field has its tag and its length before it, of whatever length those are.
         let from = start + (value.as_ptr() as usize - bytes.as_ptr() as usize) as u32;
         let len = value.len() as u32;
-        let body = key_field.len() + 1 + varint_len(len.into()) + value.len();
-        if self.arena.len() + body + 16 >= ARENA as usize {
-            return Err(Error::TooLarge);
-        }
-        let head = self.arena.len() as u32 | ARENA;
-        put_tag(&mut self.arena, number, WireType::Len);
-        put_varint(&mut self.arena, body as u64);
-        self.arena.extend_from_slice(key_field);
+        let field = 1 + varint_len(len.into()) + value.len();
+        let (head, body) = self.begin_attribute(number, template, field)?;
         put_tag(&mut self.arena, 2, WireType::Len);
         put_varint(&mut self.arena, len.into());
         copy_run(&self.payload, &mut self.arena, from, from + len);
         let end = self.arena.len() as u32 | ARENA;
         Ok(New {
             head,
-            start: end - body as u32,
-            value: 0,
+            start: end - body,
+            value: end - field as u32,
             end,
         })
     }

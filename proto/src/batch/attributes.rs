@@ -12,7 +12,7 @@ use super::{
     data::ARENA,
     pieces::{Piece, each_field},
     rows::Found,
-    scan::Scanner,
+    scan::{Hit, Scanner},
     value::{KeyValue, Value},
 };
 use crate::wire::WireType;
@@ -167,17 +167,18 @@ impl Data {
         let Some((sub, number)) = level.attributes(self.signal, kind) else {
             return Err(Error::NotApplicable(level));
         };
-        let mut scanner = Scanner::default();
+        let mut scanner = Scanner::new();
         scanner.add(key);
+        let hits = &mut Vec::new();
         let found = match sub {
             None => {
                 let mut own = [Piece::Run { start: 0, end: 0 }];
                 let pieces = self.pieces_of(level, row, &mut own);
-                find_first(&self.payload, &self.arena, pieces, number, &scanner)?
+                find_first(&self.payload, &self.arena, pieces, number, &scanner, hits)?
             }
             Some(sub) => {
                 let bodies = self.sub_message(level, row, sub)?;
-                find_first(&self.payload, &self.arena, &bodies, number, &scanner)?
+                find_first(&self.payload, &self.arena, &bodies, number, &scanner, hits)?
             }
         };
         let Some((start, end)) = found else {
@@ -240,7 +241,8 @@ impl Data {
     }
 }
 
-/// The address of the first `KeyValue` with the scanner's key in these pieces.
+/// The address of the first `KeyValue` with the scanner's key in these pieces. `hits` is space
+/// that can be used again.
 #[inline]
 pub(crate) fn find_first(
     payload: &[u8],
@@ -248,8 +250,9 @@ pub(crate) fn find_first(
     pieces: &[Piece],
     number: u32,
     scanner: &Scanner<'_>,
+    hits: &mut Vec<Hit>,
 ) -> Result<Option<(u32, u32)>, Error> {
-    let mut found = None;
+    hits.clear();
     for piece in pieces {
         let Piece::Run { start, end } = *piece else {
             continue;
@@ -257,13 +260,10 @@ pub(crate) fn find_first(
         let base = start & ARENA;
         let buf = if base == 0 { payload } else { arena };
         let (from, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
-        scanner.scan(buf, from, to, number, |hit| {
-            found = Some((hit.start | base, hit.end | base));
-            false
-        })?;
-        if found.is_some() {
-            break;
+        scanner.scan(buf, from, to, number, true, hits)?;
+        if let Some(hit) = hits.first() {
+            return Ok(Some((hit.start | base, hit.end | base)));
         }
     }
-    Ok(found)
+    Ok(None)
 }

@@ -236,8 +236,9 @@ impl Data {
         let plain = level
             .attributes(self.signal, None)
             .filter(|(sub, _)| sub.is_none());
-        let mut scanner = Scanner::default();
+        let mut scanner = Scanner::new();
         scanner.add(key);
+        let mut hits = Vec::new();
         for row in 0..rows as u32 {
             let at = row as usize;
             if !self.is_live(level, row) {
@@ -248,7 +249,8 @@ impl Data {
                 Some((_, number)) => {
                     let mut own = [Piece::Run { start: 0, end: 0 }];
                     let pieces = self.pieces_of(level, row, &mut own);
-                    match find_first(&self.payload, &self.arena, pieces, number, &scanner)? {
+                    let (payload, arena, hits) = (&self.payload, &self.arena, &mut hits);
+                    match find_first(payload, arena, pieces, number, &scanner, hits)? {
                         Some((start, end)) => {
                             let bytes = self.bytes(start, end);
                             let entry = KeyValue::read(bytes)?;

@@ -7,15 +7,17 @@ use smallvec::SmallVec;
 
 use super::{
     AttributeEdit, Source, Values, When,
+    pieces::{BLOCK, append},
     scan::{Hit, Scanner},
 };
+use crate::wire::{WireType, put_tag, put_varint};
 
 /// The edits of one call.
 pub(super) struct Program<'a> {
     /// The keys that are read or written, by slot.
     pub scanner: Scanner<'a>,
-    pub steps: SmallVec<[Step<'a>; 8]>,
-    plans: Vec<Plan>,
+    pub steps: SmallVec<[Step<'a>; 4]>,
+    pub plans: Vec<Plan>,
     /// The plan that served last.
     last: usize,
 }
@@ -28,9 +30,51 @@ pub(super) enum Step<'a> {
         slot: usize,
         when: When,
         value: StepValue<'a>,
-        /// The key as a field of a `KeyValue`.
-        key_field: SmallVec<[u8; 32]>,
+        template: Template,
     },
+}
+
+/// How an attribute with a certain key begins: two bytes for the tag and length of its
+/// `KeyValue`, where they fit, and the key as a field of that. Padded to a [`BLOCK`].
+pub(super) struct Template {
+    bytes: SmallVec<[u8; BLOCK]>,
+    len: usize,
+}
+
+impl Template {
+    fn new(key: &[u8]) -> Template {
+        let mut field = vec![0; 2];
+        crate::wire::put_bytes(&mut field, 1, key);
+        let len = field.len();
+        field.resize(len.max(BLOCK), 0);
+        Template {
+            bytes: SmallVec::from_vec(field),
+            len,
+        }
+    }
+
+    /// Bytes of the key as a field.
+    #[inline(always)]
+    pub fn key_len(&self) -> usize {
+        self.len - 2
+    }
+
+    /// Appends tag and length of a `KeyValue` of `value` bytes besides the key, and the key.
+    #[inline(always)]
+    pub fn write(&mut self, out: &mut Vec<u8>, number: u32, value: usize) {
+        let body = self.key_len() + value;
+        if body < 0x80
+            && number < 16
+            && let Some(head) = self.bytes.first_chunk_mut::<2>()
+        {
+            *head = [(number << 3 | 2) as u8, body as u8];
+            append(out, &self.bytes, 0, self.len);
+        } else {
+            put_tag(out, number, WireType::Len);
+            put_varint(out, body as u64);
+            append(out, &self.bytes, 2, self.len);
+        }
+    }
 }
 
 pub(super) enum StepValue<'a> {
@@ -43,7 +87,7 @@ pub(super) enum StepValue<'a> {
 
 /// An attribute in the arena: its field, its `KeyValue`, the field of its value in that (0 as
 /// in [`Hit`]) and its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct New {
     pub head: u32,
     pub start: u32,
@@ -86,7 +130,7 @@ pub(super) struct Cut {
 }
 
 /// More occurrences than this in one entity, more slots or more steps are not planned.
-const MOST: usize = 15;
+pub(super) const MOST: usize = 15;
 /// Sequences for which plans are kept.
 const PLANS: usize = 16;
 
@@ -99,29 +143,25 @@ enum State {
 
 impl<'a> Program<'a> {
     pub fn new(edits: &[AttributeEdit<'a>]) -> Program<'a> {
-        let mut scanner = Scanner::default();
+        let mut scanner = Scanner::new();
         let steps = edits.iter().map(|edit| match *edit {
             AttributeEdit::Remove { key } => Step::Remove {
                 slot: scanner.add(key),
             },
-            AttributeEdit::Set { key, value, when } => {
-                let mut key_field = Vec::with_capacity(key.len() + 6);
-                crate::wire::put_bytes(&mut key_field, 1, key);
-                Step::Set {
-                    slot: scanner.add(key),
-                    when,
-                    value: match value {
-                        Source::Value(value) => {
-                            let mut bytes = Vec::new();
-                            value.write(&mut bytes);
-                            StepValue::Constant(bytes, None)
-                        }
-                        Source::Attribute(key) => StepValue::Slot(scanner.add(key)),
-                        Source::Rows(values) => StepValue::Rows(values),
-                    },
-                    key_field: SmallVec::from_slice(&key_field),
-                }
-            }
+            AttributeEdit::Set { key, value, when } => Step::Set {
+                slot: scanner.add(key),
+                when,
+                value: match value {
+                    Source::Value(value) => {
+                        let mut bytes = Vec::new();
+                        value.write(&mut bytes);
+                        StepValue::Constant(bytes, None)
+                    }
+                    Source::Attribute(key) => StepValue::Slot(scanner.add(key)),
+                    Source::Rows(values) => StepValue::Rows(values),
+                },
+                template: Template::new(key),
+            },
         });
         let steps = steps.collect();
         Program {
@@ -144,25 +184,6 @@ impl<'a> Program<'a> {
             )
         };
         self.scanner.len() < MOST && self.steps.len() <= MOST && !self.steps.iter().any(by_row)
-    }
-
-    /// Finds what there is of the keys in an entity.
-    ///
-    /// # Errors
-    /// As [`Scanner::scan`].
-    #[inline(always)]
-    pub fn find(
-        &self,
-        buf: &[u8],
-        start: usize,
-        end: usize,
-        number: u32,
-        hits: &mut Vec<Hit>,
-    ) -> Result<(), crate::wire::DecodeError> {
-        self.scanner.scan(buf, start, end, number, |hit| {
-            hits.push(hit);
-            true
-        })
     }
 
     /// The index of the plan for an entity in which this was found; `None` when there is too
@@ -202,10 +223,6 @@ impl<'a> Program<'a> {
             }
         };
         Some(self.last)
-    }
-
-    pub fn plan_at(&self, index: usize) -> Option<&Plan> {
-        self.plans.get(index)
     }
 
     fn make_plan(&self, sequence: u64, hits: &[Hit]) -> Plan {

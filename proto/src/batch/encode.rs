@@ -4,12 +4,16 @@
 use super::{
     Data, Level,
     data::{ARENA, NONE},
-    pieces::Piece,
+    pieces::{BLOCK, Piece, append},
 };
 use crate::wire::{WireType, put_tag, put_varint, tag_len, varint_len};
 
 /// The length of a row that is not written: its items were dropped and it has no other.
 const GONE: usize = usize::MAX;
+const NOTHING: Piece = Piece::Run {
+    start: ARENA,
+    end: ARENA,
+};
 
 /// Lengths of the messages of changed rows, by patch.
 pub(crate) struct Lengths(Vec<usize>);
@@ -22,14 +26,16 @@ impl Data {
         if total == GONE {
             return;
         }
-        out.reserve(total);
+        out.reserve(total + BLOCK);
         let mut writer = Writer {
             data: self,
             out,
             start: 0,
             end: 0,
         };
-        writer.body(Level::Request, 0, &lengths);
+        let mut own = [NOTHING];
+        let pieces = self.pieces_of(Level::Request, 0, &mut own);
+        writer.body(pieces, &lengths);
         writer.flush();
     }
 
@@ -52,7 +58,8 @@ impl Data {
             start: 0,
             end: 0,
         };
-        writer.body(level, row, &measured);
+        let mut own = [NOTHING];
+        writer.body(self.pieces_of(level, row, &mut own), &measured);
         writer.flush();
         *lengths = measured.0;
     }
@@ -82,6 +89,11 @@ impl Data {
                 _ => 0,
             };
         }
+        if let Some(known) = self.patches.get(patch as usize)
+            && known.bytes != NONE
+        {
+            return known.bytes as usize;
+        }
         let (mut len, mut children, mut lost) = (0, 0usize, false);
         for piece in self.patch_pieces(patch) {
             match *piece {
@@ -97,7 +109,11 @@ impl Data {
                             len += (end - head) as usize;
                         }
                     } else {
-                        let body = self.measure(level, row, lengths);
+                        let patch = self.patch_of(level, row) as usize;
+                        let body = match self.patches.get(patch) {
+                            Some(patch) if patch.bytes != NONE => patch.bytes as usize,
+                            _ => self.measure(level, row, lengths),
+                        };
                         if body == GONE {
                             lost = true;
                             continue;
@@ -154,18 +170,19 @@ impl Writer<'_> {
         if self.start == self.end {
             return;
         }
-        self.out
-            .extend_from_slice(self.data.bytes(self.start, self.end));
+        let (from, to) = (self.start & !ARENA, self.end & !ARENA);
+        let buf: &[u8] = if self.start & ARENA == 0 {
+            &self.data.payload
+        } else {
+            &self.data.arena
+        };
+        append(self.out, buf, from as usize, to as usize);
         self.start = self.end;
     }
 
-    fn body(&mut self, level: Level, row: u32, lengths: &Lengths) {
+    fn body(&mut self, pieces: &[Piece], lengths: &Lengths) {
         let data = self.data;
-        let mut own = [Piece::Run {
-            start: ARENA,
-            end: ARENA,
-        }];
-        for piece in data.pieces_of(level, row, &mut own) {
+        for piece in pieces {
             match *piece {
                 Piece::Run { start, end } => self.run(start, end),
                 Piece::Child { level, row, place } if data.holds(level, row, place) => {
@@ -178,7 +195,10 @@ impl Writer<'_> {
                         }
                         continue;
                     }
-                    let len = lengths.0.get(patch as usize).copied().unwrap_or(0);
+                    let len = match data.patches.get(patch as usize) {
+                        Some(patch) if patch.bytes != NONE => patch.bytes as usize,
+                        _ => lengths.0.get(patch as usize).copied().unwrap_or(0),
+                    };
                     if len == GONE {
                         continue;
                     }
@@ -192,7 +212,7 @@ impl Writer<'_> {
                         put_tag(self.out, number.into(), WireType::Len);
                         put_varint(self.out, len as u64);
                     }
-                    self.body(level, row, lengths);
+                    self.body(data.patch_pieces(patch), lengths);
                 }
                 Piece::Child { .. } => {}
             }

@@ -26,6 +26,9 @@ pub(crate) struct Patch {
     pub first: u32,
     pub len: u32,
     pub cap: u32,
+    /// The length of the message, where that is known and no row below can change it, else
+    /// [`NONE`].
+    pub bytes: u32,
     /// Bit per level below whose rows are pieces of their own.
     pub exploded: u16,
     /// Bit per level below of which a row was dropped or moved away.
@@ -140,6 +143,7 @@ impl Data {
             first,
             len: 1,
             cap: 1,
+            bytes: NONE,
             exploded: 0,
             lost: 0,
         });
@@ -243,6 +247,7 @@ impl Data {
         patch: u32,
         out: &[Piece],
     ) -> Result<u32, Error> {
+        // This forgets the length, too: rows below may change it.
         self.set_pieces(level.parent(), parent, out)?;
         if let Some(patch) = self.patches.get_mut(patch as usize) {
             patch.exploded |= 1 << level.index();
@@ -285,6 +290,7 @@ impl Data {
             slots.copy_from_slice(pieces);
         }
         patch.len = pieces.len() as u32;
+        patch.bytes = NONE;
         Ok(())
     }
 
@@ -314,6 +320,7 @@ impl Data {
             first,
             len,
             cap: len,
+            bytes: NONE,
             exploded: 0,
             lost: 0,
         });
@@ -347,6 +354,7 @@ impl Data {
         }
         if let Some(patch) = self.patches.get_mut(patch as usize) {
             patch.len += 1;
+            patch.bytes = NONE;
         }
         Ok(())
     }
@@ -450,12 +458,31 @@ pub(crate) fn bytes_at<'a>(payload: &'a [u8], arena: &'a [u8], start: u32, end: 
         .unwrap_or_default()
 }
 
+/// What [`append`] writes at once: room for that much should be reserved behind the end.
+pub(crate) const BLOCK: usize = 64;
+
+/// Appends `buf[from..to]`. Most runs are short: a block of fixed size of which what is too
+/// much is taken back takes fewer instructions than a copy that has to ask for its length.
+#[inline(always)]
+pub(crate) fn append(out: &mut Vec<u8>, buf: &[u8], from: usize, to: usize) {
+    let len = to.wrapping_sub(from);
+    if len <= BLOCK
+        && let Some(block) = buf.get(from..).and_then(|rest| rest.first_chunk::<BLOCK>())
+    {
+        let end = out.len() + len;
+        out.extend_from_slice(block);
+        out.truncate(end);
+    } else {
+        out.extend_from_slice(buf.get(from..to).unwrap_or_default());
+    }
+}
+
 /// Copies a run to the end of the arena, in which it may itself lie.
-#[inline]
+#[inline(always)]
 pub(crate) fn copy_run(payload: &[u8], arena: &mut Vec<u8>, start: u32, end: u32) {
     let range = (start & !ARENA) as usize..(end & !ARENA) as usize;
     if start & ARENA == 0 {
-        arena.extend_from_slice(payload.get(range).unwrap_or_default());
+        append(arena, payload, range.start, range.end);
     } else if range.end <= arena.len() {
         arena.extend_from_within(range);
     }

@@ -3,14 +3,12 @@
 //! few instructions, whatever the order of fields and keys. What is unusual (long lengths,
 //! groups, attributes with other fields than a key and a value) is read in the ordinary way.
 
-use smallvec::SmallVec;
-
 use super::value::{KeyValue, same_key};
 use crate::wire::{DecodeError, Fields, MAX_DEPTH, WireType, read_field};
 
 /// An attribute found: which of the keys, and offsets of its field, its `KeyValue`, the field
 /// of its value within that, and its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hit {
     pub slot: u32,
     pub head: u32,
@@ -21,11 +19,33 @@ pub(crate) struct Hit {
 }
 
 /// The keys that are looked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scanner<'k> {
-    keys: SmallVec<[&'k [u8]; 8]>,
-    /// Bit per [`mark`] of a key: what has none of these bits is none of the keys.
-    marks: u64,
+    keys: Vec<Key<'k>>,
+    /// By [`bucket`]: one more than the slot of the last key that is in it, 0 for none.
+    buckets: [u32; BUCKETS],
+}
+
+const BUCKETS: usize = 64;
+
+/// Where keys of this length and last byte (or of none) are looked for.
+#[inline(always)]
+fn bucket(len: u64, last: u8) -> usize {
+    (len ^ u64::from(last)) as usize % BUCKETS
+}
+
+/// A key, and what of it can be compared at once.
+#[derive(Clone, Copy, Debug)]
+struct Key<'k> {
+    len: u64,
+    /// Its first eight bytes, or all, and which bits those are.
+    first: u64,
+    mask: u64,
+    /// Its last eight bytes, if it has as many.
+    last: u64,
+    key: &'k [u8],
+    /// As [`Scanner::buckets`], among those added before.
+    next: u32,
 }
 
 /// A field is judged by this many bytes at its start, so that one check of bounds is enough:
@@ -33,30 +53,75 @@ pub(crate) struct Scanner<'k> {
 /// end of the buffer take the ordinary way.
 const WINDOW: usize = 144;
 
-/// Which bit of [`Scanner::marks`] stands for keys of this length and last byte.
 #[inline(always)]
-fn mark(len: u64, last: u64) -> u64 {
-    1 << ((len << 2 ^ last) & 63)
-}
-
-#[inline(always)]
-fn load4(window: &[u8; WINDOW], at: usize) -> u64 {
-    match window.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
-        Some(bytes) => u32::from_le_bytes(*bytes).into(),
+fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
+    match window.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
+        Some(bytes) => u16::from_le_bytes(*bytes).into(),
         None => 0,
     }
 }
 
+#[inline(always)]
+fn load8(window: &[u8; WINDOW], at: usize) -> u64 {
+    match window.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => 0,
+    }
+}
+
+impl<'k> Key<'k> {
+    fn new(key: &'k [u8]) -> Key<'k> {
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(key) {
+            *to = *from;
+        }
+        Key {
+            len: key.len() as u64,
+            first: u64::from_le_bytes(first),
+            mask: match key.len() {
+                len @ 0..=7 => (1 << (8 * len)) - 1,
+                _ => u64::MAX,
+            },
+            last: key.last_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b)),
+            key,
+            next: 0,
+        }
+    }
+
+    /// Whether the key that begins at `at` and has this length is this one.
+    #[inline(always)]
+    fn is_at(&self, window: &[u8; WINDOW], at: usize, len: u64) -> bool {
+        self.len == len
+            && (self.first ^ load8(window, at)) & self.mask == 0
+            && (len <= 8
+                || load8(window, at + len as usize - 8) == self.last
+                    && (len <= 16 || window.get(at..at + len as usize) == Some(self.key)))
+    }
+}
+
 impl<'k> Scanner<'k> {
+    /// Looks for nothing yet.
+    pub fn new() -> Scanner<'k> {
+        Scanner {
+            keys: Vec::new(),
+            buckets: [0; BUCKETS],
+        }
+    }
+
     /// Looks for this key too; its slot.
     pub fn add(&mut self, key: &'k [u8]) -> usize {
-        if let Some(slot) = self.keys.iter().position(|known| *known == key) {
+        if let Some(slot) = self.keys.iter().position(|known| known.key == key) {
             return slot;
         }
-        let last = key.last().copied().unwrap_or(0);
-        self.marks |= mark(key.len() as u64, last.into());
+        let slot = self.keys.len();
+        let mut key = Key::new(key);
+        // Before an empty key is its length, which is 0.
+        let last = key.key.last().copied().unwrap_or(0);
+        if let Some(first) = self.buckets.get_mut(bucket(key.len, last)) {
+            key.next = std::mem::replace(first, slot as u32 + 1);
+        }
         self.keys.push(key);
-        self.keys.len() - 1
+        slot
     }
 
     /// Number of keys.
@@ -64,105 +129,93 @@ impl<'k> Scanner<'k> {
         self.keys.len()
     }
 
-    #[inline(always)]
-    fn slot(&self, key: &[u8]) -> Option<u32> {
-        let slot = self.keys.iter().position(|known| same_key(known, key))?;
-        Some(slot as u32)
-    }
-
-    /// Calls `found` for each attribute (field `number`, below 16) in `buf[start..end]` that
-    /// has one of the keys, in order, until it returns false.
+    /// Appends to `hits` the attributes (field `number`, below 16) in `buf[start..end]` that
+    /// have one of the keys, in order; if `first_only`, no more than one.
     ///
     /// # Errors
     /// A field that is not valid, with its offset in `buf`; some may have been found before.
-    #[inline(always)]
+    // A function of its own so that nothing else competes for registers.
+    #[inline(never)]
     pub fn scan(
         &self,
         buf: &[u8],
         start: usize,
         end: usize,
         number: u32,
-        mut found: impl FnMut(Hit) -> bool,
+        first_only: bool,
+        hits: &mut Vec<Hit>,
     ) -> Result<(), DecodeError> {
         let tag = u64::from(number << 3 | 2);
-        // A `KeyValue` of one byte's length that begins with a key of one byte's length.
-        let short = 0x000a_0000 | tag;
-        // The same with a length of two bytes.
-        let long = 0x00_0a00_8000 | tag;
+        let enough = if first_only { hits.len() } else { usize::MAX };
+        let last_window = buf.len().checked_sub(WINDOW);
         let mut pos = start;
         while pos < end {
-            let window = buf.get(pos..).and_then(|rest| rest.first_chunk::<WINDOW>());
-            let Some(window) = window else {
-                match self.ordinary(buf, pos, end, number, &mut found)? {
-                    Some(next) => pos = next,
-                    None => return Ok(()),
+            let window = match last_window {
+                Some(last) if pos <= last => buf.get(pos..pos + WINDOW),
+                _ => None,
+            };
+            let Some(window) = window.and_then(|window| window.first_chunk::<WINDOW>()) else {
+                pos = self.ordinary(buf, pos, end, number, hits)?;
+                if hits.len() > enough {
+                    return Ok(());
                 }
                 continue;
             };
-            let word = load4(window, 0) | load4(window, 4) << 32;
-            if word & 0x80ff_80ff == short {
+            let word = load8(window, 0);
+            let (next, header, key_len, candidate) = if word & 0x80ff_80ff == 0x000a_0000 | tag {
+                // A `KeyValue` of one byte's length that begins with a key, after which only
+                // a value must follow: otherwise the key could be given again.
                 let (len, key_len) = (word >> 8 & 0xff, word >> 24 & 0x7f);
+                let value = load2(window, 4 + key_len as usize);
+                if value != (len.wrapping_sub(key_len + 4) << 8 | 0x12) {
+                    pos = self.ordinary(buf, pos, end, number, hits)?;
+                    if hits.len() > enough {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 let next = pos + 2 + len as usize;
-                // The key's last byte, then the value's tag and length.
-                let tail = load4(window, 3 + key_len as usize);
-                if tail >> 8 & 0xffff == (0x12 | len.wrapping_sub(key_len + 4) << 8) {
-                    if self.marks & mark(key_len, tail & 0xff) != 0 {
-                        let value = pos + 4 + key_len as usize;
-                        if let Some(slot) = self.slot(buf.get(pos + 4..value).unwrap_or_default())
-                            && next <= end
-                            && !found(Hit {
-                                slot,
-                                head: pos as u32,
-                                start: pos as u32 + 2,
-                                value: value as u32,
-                                end: next as u32,
-                            })
-                        {
-                            return Ok(());
-                        }
-                    }
+                let candidate = self.candidate(window, 2, key_len);
+                if candidate == 0 {
                     pos = next;
                     continue;
                 }
-            } else if word & 0x80_ff80_80ff == long {
-                let len = (word >> 8 & 0x7f) + (word >> 9 & 0x3f80);
-                let key_len = word >> 32 & 0x7f;
-                let next = pos + 3 + len as usize;
-                let tail = load4(window, 4 + key_len as usize);
-                let more = tail >> 23 & 1;
-                let value_len = (tail >> 16 & 0x7f) + (tail >> 17 & (0x3f80 * more));
-                if tail >> 8 & 0xff == 0x12
-                    && tail >> 31 & more == 0
-                    && key_len + 4 + more + value_len == len
-                {
-                    if self.marks & mark(key_len, tail & 0xff) != 0 {
-                        let value = pos + 5 + key_len as usize;
-                        if let Some(slot) = self.slot(buf.get(pos + 5..value).unwrap_or_default())
-                            && next <= end
-                            && !found(Hit {
-                                slot,
-                                head: pos as u32,
-                                start: pos as u32 + 3,
-                                value: value as u32,
-                                end: next as u32,
-                            })
-                        {
-                            return Ok(());
-                        }
-                    }
-                    pos = next;
-                    continue;
+                (next, 2, key_len, candidate)
+            } else if word & 0xff != tag {
+                match other_field(word) {
+                    Some(size) => pos += size,
+                    None => pos = self.ordinary(buf, pos, end, number, hits)?,
                 }
-            } else if word & 0xff != tag
-                && let Some(size) = other_field(word)
-            {
-                pos += size;
                 continue;
+            } else if let Some((len, key_len)) = long_attribute(word, window) {
+                (
+                    pos + 3 + len,
+                    3,
+                    key_len,
+                    self.candidate(window, 3, key_len),
+                )
+            } else {
+                pos = self.ordinary(buf, pos, end, number, hits)?;
+                if hits.len() > enough {
+                    return Ok(());
+                }
+                continue;
+            };
+            if let Some(slot) = self.slot_at(window, header + 2, key_len, candidate)
+                && next <= end
+            {
+                hits.push(Hit {
+                    slot,
+                    head: pos as u32,
+                    start: (pos + header) as u32,
+                    value: (pos + header + 2 + key_len as usize) as u32,
+                    end: next as u32,
+                });
+                if hits.len() > enough {
+                    return Ok(());
+                }
             }
-            match self.ordinary(buf, pos, end, number, &mut found)? {
-                Some(next) => pos = next,
-                None => return Ok(()),
-            }
+            pos = next;
         }
         if pos > end {
             // Some field goes beyond the end: say which.
@@ -173,8 +226,35 @@ impl<'k> Scanner<'k> {
         Ok(())
     }
 
-    /// The field at `pos`, read in the ordinary way; where it ends, or `None` when `found`
-    /// wants no more.
+    /// What [`Scanner::buckets`] has for the key of a `KeyValue` with a header of this length.
+    #[inline(always)]
+    fn candidate(&self, window: &[u8; WINDOW], header: usize, key_len: u64) -> u32 {
+        let last = window.get(header + 1 + key_len as usize);
+        let bucket = bucket(key_len, last.copied().unwrap_or(0));
+        self.buckets.get(bucket).copied().unwrap_or(0)
+    }
+
+    /// The slot of the key that begins at `at`; `candidate` is what [`Scanner::buckets`] has
+    /// for it.
+    #[inline(always)]
+    fn slot_at(
+        &self,
+        window: &[u8; WINDOW],
+        at: usize,
+        len: u64,
+        mut candidate: u32,
+    ) -> Option<u32> {
+        while let Some(key) = self.keys.get((candidate as usize).wrapping_sub(1)) {
+            if key.is_at(window, at, len) {
+                return Some(candidate - 1);
+            }
+            candidate = key.next;
+        }
+        None
+    }
+
+    /// Looks at the field at `pos` in the ordinary way; where it ends.
+    #[cold]
     #[inline(never)]
     fn ordinary(
         &self,
@@ -182,62 +262,79 @@ impl<'k> Scanner<'k> {
         pos: usize,
         end: usize,
         number: u32,
-        found: &mut impl FnMut(Hit) -> bool,
-    ) -> Result<Option<usize>, DecodeError> {
+        hits: &mut Vec<Hit>,
+    ) -> Result<usize, DecodeError> {
         let field = read_field(buf.get(..end).unwrap_or_default(), pos, MAX_DEPTH)?;
         if field.number == number && field.wire == WireType::Len {
             let entry = KeyValue::read(field.bytes(buf)).map_err(|mut error| {
                 error.offset += field.start;
                 error
             })?;
-            if let Some(slot) = self.slot(entry.key)
-                && !found(Hit {
-                    slot,
+            let known = |key: &Key<'_>| same_key(key.key, entry.key);
+            if let Some(slot) = self.keys.iter().position(known) {
+                hits.push(Hit {
+                    slot: slot as u32,
                     head: pos as u32,
                     start: field.start as u32,
                     value: 0,
                     end: field.end as u32,
-                })
-            {
-                return Ok(None);
+                });
             }
         }
-        Ok(Some(field.end))
+        Ok(field.end)
     }
+}
+
+/// The lengths of a `KeyValue`, which takes two bytes, and of its key, if what begins with
+/// these bytes is one with a key and then a value only.
+#[inline(always)]
+fn long_attribute(word: u64, window: &[u8; WINDOW]) -> Option<(usize, u64)> {
+    if word & 0x80_ff80_8000 != 0x00_0a00_8000 {
+        return None;
+    }
+    let len = (word >> 8 & 0x7f) + (word >> 9 & 0x3f80);
+    let key_len = word >> 32 & 0x7f;
+    let value = load8(window, 5 + key_len as usize);
+    let short = len.wrapping_sub(key_len + 4);
+    let is_value = if short < 0x80 {
+        value & 0xffff == (short << 8 | 0x12)
+    } else {
+        value & 0x80_80ff == 0x00_8012
+            && (value >> 8 & 0x7f) + (value >> 9 & 0x3f80) == short.wrapping_sub(1)
+    };
+    is_value.then_some((len as usize, key_len))
 }
 
 /// The size of a field that begins with these bytes, if it is of a usual kind.
 #[inline(always)]
 fn other_field(word: u64) -> Option<usize> {
     let tag = word & 0xff;
-    if tag >= 0x80 {
+    if !(8..0x80).contains(&tag) {
         // A number from 16 to 2047; of these only fixed sizes are common.
-        let usual = word >> 8 & 0x80 == 0 && word >> 8 & 0x7f != 0;
+        let two = tag >= 0x80 && word & 0x8000 == 0 && word & 0x7f00 != 0;
         return match tag & 7 {
-            5 if usual => Some(6),
-            1 if usual => Some(10),
+            5 if two => Some(6),
+            1 if two => Some(10),
             _ => None,
         };
     }
-    if tag < 8 {
-        return None;
-    }
-    match tag & 7 {
-        2 => {
-            let more = word >> 15 & 1;
-            if word >> 23 & more != 0 {
-                return None;
-            }
-            let len = (word >> 8 & 0x7f) + (word >> 9 & (0x3f80 * more));
-            Some((2 + more + len) as usize)
+    // Branches, which are foreseen, let the next field be read before this one has arrived.
+    let kind = tag & 7;
+    if kind == 2 {
+        let len = word >> 8 & 0xff;
+        if len < 0x80 {
+            return Some(2 + len as usize);
         }
-        0 => {
-            // The first byte that has no continuation bit ends the number.
-            let last = !(word >> 8) & 0x0080_8080_8080_8080;
-            (last != 0).then(|| 2 + last.trailing_zeros() as usize / 8)
-        }
-        1 => Some(9),
-        5 => Some(5),
-        _ => None,
+        let long = (word >> 8 & 0x7f) + (word >> 9 & 0x3f80);
+        return (word & 0x80_0000 == 0).then_some(3 + long as usize);
     }
+    if kind == 1 {
+        return Some(9);
+    }
+    if kind == 0 {
+        // The first byte that has no continuation bit ends the number.
+        let last = !(word >> 8) & 0x0080_8080_8080_8080;
+        return (last != 0).then(|| 2 + last.trailing_zeros() as usize / 8);
+    }
+    (kind == 5).then_some(5)
 }
