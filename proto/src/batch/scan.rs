@@ -338,3 +338,163 @@ fn other_field(word: u64) -> Option<usize> {
     }
     (kind == 5).then_some(5)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        batch::tests::generate::Rng,
+        wire::{put_bytes, put_fixed32, put_fixed64, put_tag, put_uint, put_varint},
+    };
+
+    const KEYS: [&[u8]; 7] = [
+        b"",
+        b"k",
+        b"key",
+        b"same.len",
+        b"some.len",
+        b"http.request.method",
+        &[b'x'; 140],
+    ];
+
+    /// A field with a length or number that may take more bytes than it needs.
+    fn field(out: &mut Vec<u8>, r: &mut Rng, number: u32, bytes: &[u8]) {
+        put_tag(out, number, WireType::Len);
+        put_varint(out, bytes.len() as u64);
+        if r.one_in(20)
+            && let Some(last) = out.last_mut()
+        {
+            *last |= 0x80;
+            out.push(0);
+        }
+        out.extend_from_slice(bytes);
+    }
+
+    fn attribute(r: &mut Rng) -> Vec<u8> {
+        let key = KEYS[r.below(KEYS.len())];
+        let other = vec![b'o'; [1, 3, 8, 9, 19, 127, 128, 140][r.below(8)]];
+        let key = if r.one_in(2) { key } else { &other };
+        let text = vec![b'v'; [0, 1, 100, 118, 119, 120, 126, 127, 128, 300, 17_000][r.below(11)]];
+        let mut value = Vec::new();
+        put_bytes(&mut value, 1, &text);
+        let mut out = Vec::new();
+        match r.below(12) {
+            0 => field(&mut out, r, 2, &value),
+            1 => field(&mut out, r, 1, key),
+            2 => {
+                field(&mut out, r, 2, &value);
+                field(&mut out, r, 1, key);
+            }
+            // A second key, which is the one that counts.
+            3 => {
+                field(&mut out, r, 1, key);
+                field(&mut out, r, 2, &value);
+                field(&mut out, r, 1, KEYS[2]);
+            }
+            4 => {
+                field(&mut out, r, 1, key);
+                put_uint(&mut out, 9, 7);
+                field(&mut out, r, 2, &value);
+            }
+            5 => {
+                field(&mut out, r, 1, key);
+                field(&mut out, r, 2, &value);
+                field(&mut out, r, 2, &value);
+            }
+            _ => {
+                field(&mut out, r, 1, key);
+                field(&mut out, r, 2, &value);
+            }
+        }
+        out
+    }
+
+    fn entity(r: &mut Rng) -> Vec<u8> {
+        let mut out = Vec::new();
+        for _ in 0..r.below(30) {
+            match r.below(12) {
+                0 => put_fixed64(&mut out, 7, r.draw()),
+                1 => put_fixed32(&mut out, 16 + r.below(3000) as u32, r.draw() as u32),
+                2 => put_uint(&mut out, 1 + r.below(40) as u32, r.draw() >> r.below(64)),
+                3 => put_fixed64(&mut out, 20, r.draw()),
+                4 => {
+                    let bytes = vec![0x4a; [0, 1, 127, 128, 300, 20_000][r.below(6)]];
+                    field(&mut out, r, 3, &bytes);
+                }
+                // Of the attributes' number, but none.
+                5 => put_uint(&mut out, 9, r.draw()),
+                _ => {
+                    let attribute = attribute(r);
+                    field(&mut out, r, 9, &attribute);
+                }
+            }
+        }
+        out
+    }
+
+    fn one_by_one(buf: &[u8], start: usize, end: usize) -> Result<Vec<(u32, u32, u32)>, ()> {
+        let mut found = Vec::new();
+        for field in Fields::new(buf, start, end) {
+            let field = field.map_err(drop)?;
+            if field.number == 9 && field.wire == WireType::Len {
+                let entry = KeyValue::read(field.bytes(buf)).map_err(drop)?;
+                if let Some(slot) = KEYS.iter().position(|key| *key == entry.key) {
+                    found.push((slot as u32, field.head as u32, field.end as u32));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn finds_what_reading_field_by_field_finds() {
+        let mut scanner = Scanner::new();
+        for (slot, key) in KEYS.iter().enumerate() {
+            assert_eq!(scanner.add(key), slot);
+        }
+        let (mut found, mut refused, mut plain) = (0, 0, 0);
+        for seed in 1..4000 {
+            let r = &mut Rng::new(seed);
+            let mut buf = vec![0xff; r.below(9)];
+            let start = buf.len();
+            buf.extend(entity(r));
+            let end = buf.len();
+            // Behind the entity may be less than a window, and what looks like one more field.
+            buf.extend(vec![0x4a; r.below(2 * WINDOW)]);
+            if r.one_in(4) && start < end {
+                let at = start + r.below(end - start);
+                buf[at] = r.draw() as u8;
+            }
+            let mut hits = Vec::new();
+            let scanned = scanner.scan(&buf, start, end, 9, false, &mut hits);
+            let expected = one_by_one(&buf, start, end);
+            assert_eq!(scanned.is_ok(), expected.is_ok(), "{seed}");
+            let Ok(expected) = expected else {
+                refused += 1;
+                continue;
+            };
+            let seen: Vec<_> = hits.iter().map(|h| (h.slot, h.head, h.end)).collect();
+            assert_eq!(seen, expected, "{seed}");
+            for hit in &hits {
+                let bytes = &buf[hit.start as usize..hit.end as usize];
+                let entry = KeyValue::read(bytes).unwrap();
+                assert_eq!(KEYS[hit.slot as usize], entry.key);
+                if hit.value != 0 {
+                    plain += 1;
+                    let value = read_field(&buf, hit.value as usize, 1).unwrap();
+                    assert_eq!((value.number, value.end), (2, hit.end as usize));
+                    assert_eq!(Some(value.bytes(&buf)), entry.value);
+                    assert!(!entry.split);
+                }
+            }
+            let mut first = Vec::new();
+            let _ = scanner.scan(&buf, start, end, 9, true, &mut first);
+            assert_eq!(first.first(), hits.first());
+            found += hits.len();
+        }
+        assert!(
+            found > 10_000 && refused > 30 && plain > 4_000,
+            "{found} {refused} {plain}"
+        );
+    }
+}
