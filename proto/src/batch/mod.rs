@@ -39,6 +39,7 @@
 //! duplicate keys (the first is found), strings that are not UTF-8, unknown fields (kept).
 
 mod attribute_edits;
+mod attribute_lists;
 mod attributes;
 mod columns;
 mod data;
