@@ -1,13 +1,16 @@
 //! Processors and connectors in a pipeline, seen from outside: what changes in
 //! the data, whose fate each caller is told.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 use trunkline_proto::otlp::{
     ExportTraceServiceRequest, common::v1::any_value::Value, trace::v1::Span,
 };
 use trunkline_tests::{
     Answer, Backend, Launch, Port, Recorded, Signal, both_runtimes,
-    config::Relay,
+    config::{Config, Relay},
+    frames::{Connection, END_STREAM, Frame, SETTINGS},
     grpc, otlp,
     status::{self, Status},
 };
@@ -107,6 +110,40 @@ both_runtimes! {
         relay.backend.answer_next(Answer::Status(Status::new(status::INVALID_ARGUMENT, "no")));
         let reply = client.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await;
         assert_eq!(reply.code(), status::INVALID_ARGUMENT, "{}", reply.message());
+    }
+
+    // batch: small requests that one agent wrote in one go leave as few. More cores share them out, each joins its own.
+    async fn requests_of_one_agent_leave_joined(runtime: Runtime) {
+        const CALLS: u32 = 10;
+        for (cores, at_most) in [("1", 1), ("2", 6)] {
+            let (backend, grpc, http) = (Backend::grpc(), Port::free(), Port::free());
+            let config = Config::new(&grpc, &http)
+                .grpc_to(&backend, &[])
+                .signals(&[Signal::Traces])
+                .processor("batch", "{timeout: 25s, send_batch_size: 100000}");
+            let _gateway = config.launch(runtime).arg("--cores").arg(cores).start().await;
+            let mut agent = Connection::open(&grpc).await;
+            // Settings are exchanged before it begins.
+            agent.read_until(|frame| frame.kind == SETTINGS && frame.flags & END_STREAM != 0).await;
+            for round in 0..3 {
+                let before = backend.count();
+                let streams: Vec<u32> = (0..CALLS).map(|n| 2 * (round * CALLS + n) + 1).collect();
+                let frames = streams.iter().flat_map(|&stream| {
+                    let body = otlp::numbered(Signal::Traces, u64::from(stream) * 10, 10);
+                    [Frame::call(stream, Signal::Traces), Frame::data(stream, grpc::framed(&body, false), true)]
+                });
+                agent.write(&frames.collect::<Vec<_>>()).await;
+                let mut open = streams.clone();
+                while !open.is_empty() {
+                    let ended = agent.read_until(Frame::ends).await.stream;
+                    open.retain(|&stream| stream != ended);
+                }
+                let joined = &backend.recorded()[before..];
+                let numbers: BTreeSet<u64> = joined.iter().flat_map(|request| otlp::span_numbers(&request.body)).collect();
+                assert_eq!(numbers.len(), 10 * streams.len());
+                assert!(joined.len() <= at_most, "{cores} cores, round {round}: {} requests", joined.len());
+            }
+        }
     }
 
     // batch: send_batch_max_size splits at item boundaries; nothing is lost or doubled.

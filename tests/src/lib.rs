@@ -13,6 +13,7 @@ pub mod backend;
 pub mod binary;
 pub mod codec;
 pub mod config;
+pub mod frames;
 pub mod gateway;
 pub mod grpc;
 pub mod http;

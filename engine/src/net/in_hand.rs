@@ -15,6 +15,7 @@ pub struct InHand(Rc<Inner>);
 #[derive(Default)]
 struct Inner {
     requests: Cell<usize>,
+    arrived: Cell<u64>,
     parked: Cell<usize>,
     waiting: RefCell<Vec<Waker>>,
 }
@@ -23,6 +24,7 @@ impl InHand {
     /// A request has arrived; it is in hand until the guard is dropped.
     pub fn enter(&self) -> Request {
         self.0.requests.set(self.0.requests.get() + 1);
+        self.0.arrived.set(self.0.arrived.get() + 1);
         Request(self.clone())
     }
 
@@ -36,6 +38,11 @@ impl InHand {
     /// Requests in hand.
     pub fn requests(&self) -> usize {
         self.0.requests.get()
+    }
+
+    /// Requests that have arrived since the start: whether some came between two looks.
+    pub fn arrived(&self) -> u64 {
+        self.0.arrived.get()
     }
 
     /// Whether every request in hand is parked.
@@ -98,5 +105,6 @@ mod tests {
         assert!(!in_hand.all_parked());
         drop(a);
         assert!(in_hand.all_parked());
+        assert_eq!((in_hand.requests(), in_hand.arrived()), (0, 2));
     }
 }

@@ -64,3 +64,16 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
 pub async fn yield_now() {
     futures_lite::future::yield_now().await;
 }
+
+/// Lets this core take in what has arrived: whatever could run has run, the sockets were asked
+/// once more, and those who were woken by that had their turn.
+pub async fn pass() {
+    match MODE.get() {
+        // glommio asks its rings when no task can run any more, and wakes timers after that.
+        Some(Mode::IoUring) => timer::shortest().await,
+        // tokio wakes who yields to it after it has asked the kernel.
+        _ => tokio::task::yield_now().await,
+    }
+    // A connection that was woken wakes the requests whose bodies it has read.
+    yield_now().await;
+}

@@ -48,6 +48,21 @@ impl Future for Sleep {
     }
 }
 
+/// Waits for the shortest time that is a wait: the reactor was asked at least once.
+pub(super) async fn shortest() {
+    let mut waited = false;
+    while !waited {
+        let mut sleep = sleep(Duration::from_micros(1));
+        // One that is due at its first poll has not been to the reactor.
+        std::future::poll_fn(|cx| {
+            let polled = Pin::new(&mut sleep).poll(cx);
+            waited |= polled.is_pending();
+            polled
+        })
+        .await;
+    }
+}
+
 /// The time given to [`timeout`] ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;

@@ -2,8 +2,9 @@
 //! Each caller is answered with the fate of its own items.
 //!
 //! Since callers wait for the answer, a batch leaves as soon as no other request
-//! on its core could still join it; `timeout` is only the upper bound. What waits
-//! and how it is cut is in `pending`; here is when it leaves, and to whom it goes.
+//! on its core could still join it, those included that only have to be read from
+//! their sockets; `timeout` is only the upper bound. What waits and how it is cut
+//! is in `pending`; here is when it leaves, and to whom it goes.
 
 pub mod config;
 mod pending;
@@ -17,7 +18,7 @@ use std::{
     pin::Pin,
     rc::{Rc, Weak},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -216,31 +217,14 @@ async fn flush(inner: Rc<Inner>, shard: Weak<Shard>) {
     let hold = inner.drain.hold();
     let Some(shard) = shard.upgrade() else { return };
     let mut timer: Option<(Instant, Sleep)> = None;
-    poll_fn(|cx| {
-        // A full batch may have left meanwhile, and another begun.
-        let Some(since) = shard.pending.borrow().since() else {
-            return Poll::Ready(());
-        };
-        if inner.in_hand.poll_all_parked(cx).is_ready() {
-            return Poll::Ready(());
+    while poll_fn(|cx| inner.poll_left_alone(&shard, &mut timer, cx)).await {
+        // What the sockets hold already has arrived for the sender: it is taken in first.
+        let arrived = inner.in_hand.arrived();
+        runtime::pass().await;
+        if inner.in_hand.arrived() == arrived && inner.in_hand.all_parked() {
+            break;
         }
-        let due = since + inner.timeout;
-        loop {
-            match &mut timer {
-                Some((at, sleep)) if *at <= due => {
-                    if Pin::new(sleep).poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                    timer = None;
-                    if Instant::now() >= due {
-                        return Poll::Ready(());
-                    }
-                }
-                _ => timer = Some((due, runtime::sleep_until(due))),
-            }
-        }
-    })
-    .await;
+    }
     let ready = shard.pending.borrow_mut().take_all(inner.max);
     shard.pending.borrow_mut().unwatch();
     inner.send_all(&shard, ready, false).await;
@@ -248,6 +232,41 @@ async fn flush(inner: Rc<Inner>, shard: Weak<Shard>) {
 }
 
 impl Inner {
+    /// Ready with `true` when no request in hand could join what a shard holds, with `false` when
+    /// that has to leave at once.
+    fn poll_left_alone(
+        &self,
+        shard: &Shard,
+        timer: &mut Option<(Instant, Sleep)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        // A full batch may have left meanwhile, and another begun.
+        let Some(since) = shard.pending.borrow().since() else {
+            return Poll::Ready(false);
+        };
+        let due = since + self.timeout;
+        if Instant::now() >= due {
+            return Poll::Ready(false);
+        }
+        if self.in_hand.poll_all_parked(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        loop {
+            match timer {
+                Some((at, sleep)) if *at <= due => {
+                    if Pin::new(sleep).poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    *timer = None;
+                    if Instant::now() >= due {
+                        return Poll::Ready(false);
+                    }
+                }
+                _ => *timer = Some((due, runtime::sleep_until(due))),
+            }
+        }
+    }
+
     /// Sends what is full; `all`: what is not full, too.
     fn send_full(self: &Rc<Self>, shard: &Rc<Shard>, all: bool) {
         let ready = if all {

@@ -4,6 +4,7 @@
 use std::{cell::Cell, future::Future, task::Waker};
 
 use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use trunkline_proto::Signal;
 
 use super::{pending::worse, *};
@@ -143,6 +144,39 @@ fn requests_in_hand_leave_together() {
         let requests: Vec<_> = [3, 4, 5].map(|n| bench.request(n)).into();
         assert_eq!(join_all(requests).await, vec![Outcome::Accepted; 3]);
         assert_eq!(bench.sink.items(), [12]);
+    });
+}
+
+// Requests whose bodies one read brought, and those that are still to be read: none is in hand
+// when the first comes here.
+#[test]
+fn requests_that_have_come_to_the_sockets_leave_together() {
+    run(async {
+        let bench = Bench::new(Config {
+            timeout: LONG,
+            ..Config::default()
+        });
+        let (mut client, server) = tokio::io::duplex(64);
+        let (mut far, near) = tokio::net::UnixStream::pair().unwrap();
+        let bodies: [(usize, Pin<Box<dyn tokio::io::AsyncRead>>); 2] =
+            [(1, Box::pin(server)), (4, Box::pin(near))];
+        let calls = bodies.map(|(items, mut body)| {
+            let bench = &bench;
+            async move {
+                body.read_u8().await.unwrap();
+                // A connection's task reads, the request's own task goes on.
+                runtime::yield_now().await;
+                bench.request(items).await
+            }
+        });
+        let write = async {
+            tokio::task::yield_now().await;
+            far.write_u8(0).await.unwrap();
+            client.write_u8(0).await.unwrap();
+        };
+        let (outcomes, ()) = tokio::join!(join_all(calls), write);
+        assert_eq!(outcomes, vec![Outcome::Accepted; 2]);
+        assert_eq!(bench.sink.items(), [5]);
     });
 }
 

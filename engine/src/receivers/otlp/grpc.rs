@@ -97,9 +97,6 @@ impl GrpcService {
         if signal == Signal::Profiles {
             profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
         }
-        if signal == Signal::Profiles {
-            profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
-        }
         let deadline = Instant::now() + grpc_timeout(&head.headers).unwrap_or(DEFAULT_DEADLINE);
         let budget = &self.ingest.core().budget;
         let arrived = match body {
