@@ -14,7 +14,7 @@ use trunkline_tests::{
     tls::Certificates,
 };
 
-use trunkline_tests::config::Relay;
+use trunkline_tests::config::{Config, Relay};
 
 fn server_keys(certificates: &Certificates, more: &str) -> String {
     let file = |name: &str| certificates.file(name).display().to_string();
@@ -119,6 +119,32 @@ both_runtimes! {
         let body = otlp::items(Signal::Traces, 4);
         relay.client().await.export(Signal::Traces, &body).await.ok();
         assert_eq!((&relay.backend.recorded()[0].body, &http.recorded()[0].body), (&body, &body));
+    }
+
+    // What cannot be loaded is an error at start, in the Collector's words; plain endpoints load nothing.
+    async fn authorities_that_are_not_there_are_an_error_at_start(runtime: Runtime) {
+        const TLS: &str = "tls: {ca_file: /nope.pem}";
+        for (id, endpoint, started) in [
+            ("otlp_grpc", "localhost:1", false),
+            ("otlp_grpc", "http://localhost:1", true),
+            ("otlp_http", "https://localhost:1", false),
+            ("otlp_http", "http://localhost:1", true),
+        ] {
+            let config = Config::new(&Port::free(), &Port::free())
+                .exporter(id, &format!("{{endpoint: '{endpoint}', {TLS}}}"))
+                .signals(&[Signal::Traces]);
+            if started {
+                assert_eq!(config.launch(runtime).start().await.stop().await.code(), 0, "{id} {endpoint}");
+                continue;
+            }
+            let finished = config.launch(runtime).run().await;
+            let text = format!(
+                "cannot start pipelines: failed to start \"{id}\" exporter: failed to load TLS config: failed to load CA CertPool \
+                 File: failed to load cert /nope.pem: open /nope.pem: no such file or directory"
+            );
+            assert_eq!(finished.code(), 1, "{id} {endpoint}");
+            assert!(finished.log.contains(&text), "{}", finished.log);
+        }
     }
 
     // A server that nobody vouches for gets nothing, unless insecure_skip_verify says so.

@@ -32,3 +32,39 @@ pub struct CoreContext {
     /// The core's compression contexts. Borrowed for single calls only.
     pub deflater: Rc<RefCell<Deflater>>,
 }
+
+impl CoreContext {
+    /// This core's part of a limit that holds for the process; every core has one at least. 0 is
+    /// no limit, for each of them.
+    pub fn share(&self, limit: usize) -> usize {
+        let over = usize::from(self.core < limit % self.cores.max(1));
+        match limit {
+            0 => 0,
+            limit => (limit / self.cores.max(1) + over).max(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::exporters::testing;
+
+    #[test]
+    fn cores_share_a_limit_out_and_have_one_each() {
+        for (limit, cores, shares) in [
+            (0, 2, &[0, 0][..]),
+            (1, 2, &[1, 1]),
+            (2, 2, &[1, 1]),
+            (7, 3, &[3, 2, 2]),
+            (8, 1, &[8]),
+        ] {
+            let core = |core| super::CoreContext {
+                core,
+                cores,
+                ..testing::core()
+            };
+            let got: Vec<_> = (0..cores).map(|n| core(n).share(limit)).collect();
+            assert_eq!(got, shares);
+        }
+    }
+}

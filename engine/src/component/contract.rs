@@ -30,6 +30,9 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+/// What a refusal for want of memory says: the Collector's text.
+pub const HIGH_MEMORY: &str = "data refused due to high memory usage";
+
 /// Why a batch was not accepted, and whether asking again can help.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -52,6 +55,11 @@ impl Refusal {
             retryable: true,
             retry_after: after,
         }
+    }
+
+    /// A refusal for want of memory, to be tried again in a second.
+    pub fn no_room() -> Self {
+        Self::retry(HIGH_MEMORY, Some(Duration::from_secs(1)))
     }
 
     /// A refusal that no retry cures.

@@ -10,7 +10,7 @@ pub mod print;
 pub mod table;
 
 pub use context::CoreContext;
-pub use contract::{ConsumeFuture, Consumer, Outcome, Refusal, RequestContext};
+pub use contract::{ConsumeFuture, Consumer, HIGH_MEMORY, Outcome, Refusal, RequestContext};
 pub use declaration::{
     ChoiceMeta, FieldMeta, FieldShape, Printed, Problem, Problems, Setting, Shape, StructMeta,
     StructShape, Structure,

@@ -192,10 +192,14 @@ impl Builder<'_> {
             .get(id)
             .ok_or_else(|| failed("it is not configured".into()))?;
         let name = id.to_string();
+        let tls = || {
+            let tls = self.shared.tls.get(id);
+            tls.ok_or_else(|| failed("its TLS is not loaded".into()))
+        };
         let built: Rc<dyn Consumer> = if let Some(config) =
             component.config::<exporters::otlp_grpc::config::Config>()
         {
-            exporters::otlp_grpc::build(&name, config, signal, self.core).map_err(failed)?
+            exporters::otlp_grpc::build(&name, config, signal, self.core, tls()?).map_err(failed)?
         } else if let Some(config) = component.config::<exporters::file::config::Config>() {
             let writer = self
                 .shared
@@ -212,7 +216,7 @@ impl Builder<'_> {
             exporters::debug::build(id, config, signal, self.core, console.clone())
                 .map_err(failed)?
         } else if let Some(config) = component.config::<exporters::otlp_http::config::Config>() {
-            exporters::otlp_http::build(id, config, signal, self.core).map_err(failed)?
+            exporters::otlp_http::build(id, config, signal, self.core, tls()?).map_err(failed)?
         } else if let Some(config) = component.config::<exporters::nop::config::Config>() {
             exporters::nop::build(id, config, signal, self.core).map_err(failed)?
         } else {

@@ -11,7 +11,7 @@ use crate::{receivers::otlp::ingest::Moved, runtime::Accepted};
 
 pub use build::CoreGraph;
 pub use receivers::Endpoint;
-pub(crate) use shared::tls_settings;
+pub(crate) use shared::client_tls;
 pub use shared::{Bound, Shared};
 
 /// What crosses cores.

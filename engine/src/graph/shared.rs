@@ -41,6 +41,8 @@ pub struct Shared {
     pub files: Arc<BTreeMap<ComponentId, Arc<exporters::file::Writer>>>,
     /// The outputs of `debug` exporters.
     pub consoles: Arc<BTreeMap<ComponentId, Arc<exporters::debug::Console>>>,
+    /// TLS of the exporters that connect.
+    pub tls: Arc<BTreeMap<ComponentId, Arc<net::tls::SharedClient>>>,
 }
 
 impl Shared {
@@ -76,6 +78,7 @@ impl Shared {
         }
         let mut files = BTreeMap::new();
         let mut consoles = BTreeMap::new();
+        let mut tls = BTreeMap::new();
         for (id, component) in settings.exporters.iter().filter(|(_, c)| c.used) {
             let failed = |text: String| {
                 format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
@@ -84,12 +87,25 @@ impl Shared {
                 files.insert(id.clone(), exporters::file::open(config).map_err(failed)?);
             } else if let Some(config) = component.config::<exporters::debug::config::Config>() {
                 consoles.insert(id.clone(), exporters::debug::open(config).map_err(failed)?);
+            } else if let Some(config) = component.config::<exporters::otlp_grpc::config::Config>()
+            {
+                tls.insert(
+                    id.clone(),
+                    exporters::otlp_grpc::prepare(config).map_err(failed)?,
+                );
+            } else if let Some(config) = component.config::<exporters::otlp_http::config::Config>()
+            {
+                tls.insert(
+                    id.clone(),
+                    exporters::otlp_http::prepare(config).map_err(failed)?,
+                );
             }
         }
         Ok(Shared {
             otlp: Arc::new(otlp),
             files: Arc::new(files),
             consoles: Arc::new(consoles),
+            tls: Arc::new(tls),
         })
     }
 }
@@ -156,8 +172,17 @@ fn server_tls(
     Ok(Some(tls))
 }
 
-/// The declared keys as the loader takes them.
-pub(crate) fn tls_settings(config: &net::config::Tls) -> net::tls::Tls {
+/// The declared keys of a client as the loader takes them.
+pub(crate) fn client_tls(config: &net::config::ClientTls) -> net::tls::Client {
+    net::tls::Client {
+        tls: tls_settings(&config.config),
+        insecure: config.insecure,
+        insecure_skip_verify: config.insecure_skip_verify,
+        server_name_override: config.server_name_override.clone(),
+    }
+}
+
+fn tls_settings(config: &net::config::Tls) -> net::tls::Tls {
     net::tls::Tls {
         ca_file: config.ca_file.clone(),
         ca_pem: config.ca_pem.reveal().to_owned(),

@@ -1,4 +1,6 @@
-//! Between a pipeline and an exporter: retry. (The sending queue and the durable log come here.)
+//! Between a pipeline and an exporter: the body that leaves, retry. (The sending queue and the
+//! durable log come here.)
 
 pub mod config;
+pub mod encode;
 pub mod retry;

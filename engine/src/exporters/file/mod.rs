@@ -10,7 +10,7 @@ mod names;
 pub(super) mod target;
 pub(super) mod writer;
 
-use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{path::PathBuf, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -26,8 +26,8 @@ use crate::{
     component::{
         ComponentId, ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext,
     },
-    net::{buffers::Buffer, compression::Codec},
-    receivers::otlp::ingest::HIGH_MEMORY,
+    net::compression::Codec,
+    queue::encode::room,
     telemetry::metrics::{Destination, ExporterMetrics},
 };
 
@@ -131,14 +131,14 @@ impl File {
         let mut body = if self.json {
             self.json(batch, line)?
         } else if batch.is_edited() {
-            let mut buffer = self.buffer(batch.payload_len() + batch.payload_len() / 8)?;
+            let mut buffer = room(&self.core, batch.payload_len() + batch.payload_len() / 8)?;
             batch.write_protobuf(&mut buffer);
             buffer.freeze()
         } else {
             batch.to_protobuf()
         };
         if self.zstd {
-            let mut buffer = self.buffer(body.len() / 2)?;
+            let mut buffer = room(&self.core, body.len() / 2)?;
             self.core
                 .deflater
                 .borrow_mut()
@@ -160,21 +160,13 @@ impl File {
     fn json(&self, batch: &Batch, line: bool) -> Result<Bytes, Refusal> {
         let payload = batch.to_protobuf();
         // JSON is some twice the size of what it says.
-        let mut buffer = self.buffer(payload.len().saturating_mul(5) / 2)?;
+        let mut buffer = room(&self.core, payload.len().saturating_mul(5) / 2)?;
         json::from_protobuf(batch.signal(), &payload, &mut buffer)
             .map_err(|e| Refusal::permanent(Code::InvalidArgument, e.to_string()))?;
         if line {
             buffer.push(b'\n');
         }
         Ok(buffer.freeze())
-    }
-
-    /// A buffer that counts as memory in use.
-    fn buffer(&self, capacity: usize) -> Result<Buffer, Refusal> {
-        match self.core.budget.charge(capacity) {
-            Some(charge) => Ok(Buffer::with_capacity(capacity).charged(charge)),
-            None => Err(Refusal::retry(HIGH_MEMORY, Some(Duration::from_secs(1)))),
-        }
     }
 }
 

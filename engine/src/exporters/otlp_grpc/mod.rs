@@ -5,6 +5,7 @@ mod response;
 
 use std::{
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,16 +17,17 @@ use trunkline_proto::{Batch, Signal};
 
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
-    graph::tls_settings,
+    graph::client_tls,
     net::{
-        self,
-        buffers::Buffer,
         compression::Codec,
         http2::client::{Authority, Balancer, Client, Framed, Settings},
         partial_success,
+        tls::SharedClient,
     },
-    queue::retry::{Attempt, Retry},
-    receivers::otlp::ingest::HIGH_MEMORY,
+    queue::{
+        encode::Form,
+        retry::{Attempt, Retry},
+    },
     runtime,
     telemetry::{ExporterMetrics, metrics::Destination},
 };
@@ -42,7 +44,7 @@ pub struct OtlpGrpc {
     headers: HeaderMap,
     timeout: Option<Duration>,
     retry: Retry,
-    codec: Codec,
+    form: Form,
     core: CoreContext,
     metrics: ExporterMetrics,
 }
@@ -59,6 +61,24 @@ pub fn path_of(signal: Signal) -> &'static str {
     }
 }
 
+/// What all cores and signals share: TLS, loaded now where the connections are not in plain text.
+///
+/// # Errors
+/// The Collector's text for what cannot be loaded.
+pub fn prepare(config: &config::Config) -> Result<Arc<SharedClient>, String> {
+    let client = &config.client;
+    let tls = SharedClient::new(client_tls(&client.tls), &[b"h2"]);
+    if !is_plain(client.endpoint.as_str(), &tls) {
+        tls.get().map_err(|error| error.to_string())?;
+    }
+    Ok(tls)
+}
+
+/// collector.md §2.3: `http://` is plain text, `https://` forces TLS.
+fn is_plain(endpoint: &str, tls: &SharedClient) -> bool {
+    !endpoint.starts_with("https://") && (endpoint.starts_with("http://") || tls.is_plain())
+}
+
 /// Builds the exporter of a signal on a core.
 ///
 /// # Errors
@@ -68,6 +88,7 @@ pub fn build(
     config: &config::Config,
     signal: Signal,
     core: &CoreContext,
+    tls: &SharedClient,
 ) -> Result<Rc<OtlpGrpc>, String> {
     let client = &config.client;
     let endpoint = client.endpoint.as_str();
@@ -76,26 +97,15 @@ pub fn build(
         .or_else(|| endpoint.strip_prefix("unix:"));
     let bare = client.bare_endpoint();
     let host = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
-    let tls_settings = net::tls::Client {
-        tls: tls_settings(&client.tls.config),
-        insecure: client.tls.insecure,
-        insecure_skip_verify: client.tls.insecure_skip_verify,
-        server_name_override: client.tls.server_name_override.clone(),
-    };
-    // collector.md §2.3: `http://` is plain text, `https://` forces TLS.
-    let plain = if endpoint.starts_with("https://") {
-        false
-    } else {
-        endpoint.starts_with("http://") || tls_settings.is_plain()
-    };
+    let plain = is_plain(endpoint, tls);
     let tls = if plain {
         None
     } else {
-        let tls = net::tls::client(&tls_settings, &[b"h2"]).map_err(|e| e.to_string())?;
+        let tls = tls.get().map_err(|e| e.to_string())?;
         let name = tls
             .server_name(if unix.is_some() { "localhost" } else { host })
             .map_err(|e| e.to_string())?;
-        Some((tls.config, name))
+        Some((tls.config.clone(), name))
     };
     let name = client.compression.word();
     let codec = Codec::from_config(name)
@@ -191,7 +201,11 @@ pub fn build(
             max_interval: retry.max_interval.get(),
             max_elapsed_time: retry.max_elapsed_time.get(),
         },
-        codec,
+        form: Form {
+            json: false,
+            codec,
+            level: 0,
+        },
         core: core.clone(),
         metrics: ExporterMetrics::new(&core.registry, core.core, id, &destination),
     }))
@@ -226,7 +240,7 @@ impl OtlpGrpc {
                 return failed(Status::unavailable(format!("connection error: {error}")));
             }
         };
-        let Ok(framed) = Framed::grpc(body, self.codec != Codec::Identity) else {
+        let Ok(framed) = Framed::grpc(body, self.form.codec != Codec::Identity) else {
             return failed(Status::resource_exhausted(
                 "trying to send message larger than max",
             ));
@@ -367,49 +381,12 @@ fn failed(status: Status) -> Attempt {
     })
 }
 
-impl OtlpGrpc {
-    /// The request as it goes out.
-    fn encode(&self, batch: &Batch) -> Result<Bytes, Refusal> {
-        // A body that nothing changed leaves as it came, compressed with the codec it came with.
-        if let Some(packed) = batch.packed()
-            && packed.coding == self.codec.content_encoding()
-        {
-            return Ok(packed.bytes.clone());
-        }
-        let plain = if batch.is_edited() {
-            let mut out = self.room(batch.payload_len() + batch.payload_len() / 8)?;
-            batch.write_protobuf(&mut out);
-            out.freeze()
-        } else {
-            batch.to_protobuf()
-        };
-        if self.codec == Codec::Identity {
-            return Ok(plain);
-        }
-        let mut out = self.room(plain.len() / 4)?;
-        self.core
-            .deflater
-            .borrow_mut()
-            .deflate(self.codec, 0, &plain, &mut out)
-            .map_err(|error| Refusal::permanent(Code::Internal, error.to_string()))?;
-        Ok(out.freeze())
-    }
-
-    /// A buffer that is charged to the core's budget.
-    fn room(&self, bytes: usize) -> Result<Buffer, Refusal> {
-        match self.core.budget.charge(bytes) {
-            Some(charge) => Ok(Buffer::with_capacity(bytes).charged(charge)),
-            None => Err(Refusal::retry(HIGH_MEMORY, Some(Duration::from_secs(1)))),
-        }
-    }
-}
-
 impl Consumer for OtlpGrpc {
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         Box::pin(async move {
             let items = batch.item_count() as u64;
             let _in_flight = self.metrics.in_flight(self.signal);
-            let body = match self.encode(&batch) {
+            let body = match self.form.encode(&batch, &self.core) {
                 Ok(body) => body,
                 Err(refusal) => return Outcome::Refused(refusal),
             };

@@ -1,7 +1,7 @@
 //! Making a connection: TCP, through a proxy's tunnel where there is one, TLS, and
 //! the protocol that both sides agree on.
 
-use std::{cell::OnceCell, io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -30,42 +30,18 @@ pub enum Connection {
 
 /// How connections are made.
 pub struct Connector {
-    tls: net::tls::Client,
-    loaded: OnceCell<Result<net::tls::ClientTls, String>>,
-    http2: bool,
+    tls: Arc<net::tls::SharedClient>,
     /// Ping after so long without anything, and close when it is not answered for so long.
     keepalive: Option<(Duration, Duration)>,
 }
 
 impl Connector {
-    /// With these settings; nothing is loaded yet.
+    /// With these settings.
     pub fn new(
-        tls: net::tls::Client,
-        http2: bool,
+        tls: Arc<net::tls::SharedClient>,
         keepalive: Option<(Duration, Duration)>,
     ) -> Connector {
-        Connector {
-            tls,
-            loaded: OnceCell::new(),
-            http2,
-            keepalive,
-        }
-    }
-
-    /// TLS, loaded when it is asked for first.
-    ///
-    /// # Errors
-    /// The Collector's text for what cannot be loaded.
-    pub fn tls(&self) -> Result<&net::tls::ClientTls, String> {
-        let alpn: &[&[u8]] = if self.http2 {
-            &[b"h2", b"http/1.1"]
-        } else {
-            &[b"http/1.1"]
-        };
-        self.loaded
-            .get_or_init(|| net::tls::client(&self.tls, alpn).map_err(|e| e.to_string()))
-            .as_ref()
-            .map_err(Clone::clone)
+        Connector { tls, keepalive }
     }
 
     /// Connects to an address, to speak to the server of `url`; the address is that of `proxy`
@@ -96,7 +72,7 @@ impl Connector {
         if let Some(proxy) = proxy {
             tunnel(&mut stream, url, proxy).await?;
         }
-        let tls = self.tls().map_err(io::Error::other)?;
+        let tls = self.tls.get().map_err(io::Error::other)?;
         let name = tls
             .server_name(&url.host)
             .map_err(|e| io::Error::other(e.to_string()))?;

@@ -12,6 +12,7 @@ mod url;
 use std::{
     io,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -19,7 +20,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use tonic::Code;
-use trunkline_proto::{Batch, Signal, json};
+use trunkline_proto::{Batch, Signal};
 
 use self::{
     answer::{Answer, MAX_FAILURE, MAX_SUCCESS},
@@ -33,11 +34,13 @@ use crate::{
     component::{
         ComponentId, ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext,
     },
-    graph::tls_settings,
+    graph::client_tls,
     log_component,
-    net::{self, buffers::Buffer, compression::Codec},
-    queue::retry::{Attempt, Retry},
-    receivers::otlp::ingest::HIGH_MEMORY,
+    net::{compression::Codec, tls::SharedClient},
+    queue::{
+        encode::Form,
+        retry::{Attempt, Retry},
+    },
     runtime,
     telemetry::{
         logs::ComponentFields,
@@ -59,9 +62,7 @@ struct OtlpHttp {
     headers: HeaderMap,
     /// Written in `Host` instead of the URL's.
     host: Option<HeaderValue>,
-    json: bool,
-    codec: Codec,
-    level: i32,
+    form: Form,
     timeout: Option<Duration>,
     retry: Retry,
     core: CoreContext,
@@ -92,6 +93,25 @@ fn endpoint(config: &Config, signal: Signal) -> Result<Url, String> {
         .map_err(|e| format!("endpoint must be a valid URL: {e}"))
 }
 
+/// What all cores and signals share: TLS. It is loaded now where an endpoint says `https://`,
+/// else should a redirect lead to one.
+///
+/// # Errors
+/// The Collector's text for what cannot be loaded.
+pub fn prepare(config: &Config) -> Result<Arc<SharedClient>, String> {
+    let alpn: &'static [&'static [u8]] = if config.client.force_attempt_http2 {
+        &[b"h2", b"http/1.1"]
+    } else {
+        &[b"http/1.1"]
+    };
+    let tls = SharedClient::new(client_tls(&config.client.tls), alpn);
+    let urls = Signal::ALL.map(|signal| endpoint(config, signal));
+    if urls.iter().flatten().any(|url| url.https) {
+        tls.get().map_err(|error| error.to_string())?;
+    }
+    Ok(tls)
+}
+
 /// The exporter for one signal on one core.
 ///
 /// # Errors
@@ -101,6 +121,7 @@ pub fn build(
     config: &Config,
     signal: Signal,
     core: &CoreContext,
+    tls: &Arc<SharedClient>,
 ) -> Result<Rc<dyn Consumer>, String> {
     let client = &config.client;
     let url = endpoint(config, signal)?;
@@ -153,7 +174,7 @@ pub fn build(
     let number = |n: i64| usize::try_from(n).unwrap_or(0);
     let keepalive = client.keepalive.get();
     let limits = Limits {
-        per_host: number(client.max_conns_per_host),
+        per_host: core.share(number(client.max_conns_per_host)),
         // collector.md §2.4: switched off, connections go on being reused, without limits.
         idle: keepalive.map_or(0, |k| number(k.max_idle_conns)),
         idle_per_host: match keepalive.map_or(0, |k| number(k.max_idle_conns_per_host)) {
@@ -166,19 +187,7 @@ pub fn build(
         let timeout = client.http2_ping_timeout.positive();
         (every, timeout.unwrap_or(Duration::from_secs(15)))
     });
-    let connector = Connector::new(
-        net::tls::Client {
-            tls: tls_settings(&client.tls.config),
-            insecure: client.tls.insecure,
-            insecure_skip_verify: client.tls.insecure_skip_verify,
-            server_name_override: client.tls.server_name_override.clone(),
-        },
-        client.force_attempt_http2,
-        pings,
-    );
-    if url.https {
-        connector.tls()?;
-    }
+    let connector = Connector::new(tls.clone(), pings);
     let proxies = Proxies::new(&client.proxy_url, |name| std::env::var(name).ok())?;
     let retry = &config.retry_on_failure;
     let destination = Destination {
@@ -198,9 +207,11 @@ pub fn build(
         pool: Pool::new(connector, proxies, limits),
         headers,
         host,
-        json,
-        codec,
-        level: i32::try_from(client.compression_params.level).unwrap_or(0),
+        form: Form {
+            json,
+            codec,
+            level: i32::try_from(client.compression_params.level).unwrap_or(0),
+        },
         timeout: client.timeout.positive(),
         retry: Retry {
             enabled: retry.enabled,
@@ -223,48 +234,6 @@ struct Lost {
 }
 
 impl OtlpHttp {
-    /// The request as it goes out.
-    fn encode(&self, batch: &Batch) -> Result<Bytes, Refusal> {
-        // A body that nothing changed leaves as it came, compressed with the codec it came with.
-        if let Some(packed) = batch.packed().filter(|_| !self.json && self.level == 0)
-            && packed.coding == self.codec.content_encoding()
-        {
-            return Ok(packed.bytes.clone());
-        }
-        let plain = if self.json {
-            let payload = batch.to_protobuf();
-            // JSON is some twice the size of what it says.
-            let mut out = self.room(payload.len().saturating_mul(5) / 2)?;
-            json::from_protobuf(batch.signal(), &payload, &mut out)
-                .map_err(|e| Refusal::permanent(Code::InvalidArgument, e.to_string()))?;
-            out.freeze()
-        } else if batch.is_edited() {
-            let mut out = self.room(batch.payload_len() + batch.payload_len() / 8)?;
-            batch.write_protobuf(&mut out);
-            out.freeze()
-        } else {
-            batch.to_protobuf()
-        };
-        if self.codec == Codec::Identity {
-            return Ok(plain);
-        }
-        let mut out = self.room(plain.len() / 4)?;
-        self.core
-            .deflater
-            .borrow_mut()
-            .deflate(self.codec, self.level, &plain, &mut out)
-            .map_err(|e| Refusal::permanent(Code::Internal, e.to_string()))?;
-        Ok(out.freeze())
-    }
-
-    /// A buffer that is charged to the core's budget.
-    fn room(&self, bytes: usize) -> Result<Buffer, Refusal> {
-        match self.core.budget.charge(bytes) {
-            Some(charge) => Ok(Buffer::with_capacity(bytes).charged(charge)),
-            None => Err(Refusal::retry(HIGH_MEMORY, Some(Duration::from_secs(1)))),
-        }
-    }
-
     /// One attempt, with its time limit.
     async fn attempt(&self, body: Bytes, deadline: Instant) -> Attempt {
         let deadline = match self.timeout {
@@ -480,7 +449,7 @@ impl Consumer for OtlpHttp {
         Box::pin(async move {
             let items = batch.item_count() as u64;
             let _in_flight = self.metrics.in_flight(self.signal);
-            let outcome = match self.encode(&batch) {
+            let outcome = match self.form.encode(&batch, &self.core) {
                 Err(refusal) => Outcome::Refused(refusal),
                 Ok(body) => {
                     drop(batch);

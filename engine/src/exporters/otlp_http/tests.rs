@@ -129,12 +129,17 @@ fn config(endpoint: String, change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
+/// The exporter as the graph builds it.
+fn built(core: &CoreContext, config: &Config, signal: Signal) -> Result<Rc<dyn Consumer>, String> {
+    let tls = prepare(config)?;
+    build(&testing::id("otlp_http"), config, signal, core, &tls)
+}
+
 /// Exports one request after the other.
 fn export(config: &Config, batches: Vec<Batch>) -> (Vec<Outcome>, CoreContext) {
     let core = testing::core();
     let outcomes = testing::run(async {
-        let id = testing::id("otlp_http");
-        let exporter = build(&id, config, Signal::Logs, &core).unwrap();
+        let exporter = built(&core, config, Signal::Logs).unwrap();
         let context = testing::context();
         let mut outcomes = Vec::new();
         for batch in batches {
@@ -245,7 +250,7 @@ fn an_endpoint_of_its_own_is_used_as_it_is() {
             .starts_with("POST /x?y=z HTTP/1.1\r\n")
     );
     let core = testing::core();
-    let error = build(&testing::id("otlp_http"), &config, Signal::Traces, &core).err();
+    let error = built(&core, &config, Signal::Traces).err();
     assert_eq!(
         error.as_deref(),
         Some("either endpoint or traces_endpoint must be specified")
@@ -368,7 +373,7 @@ fn no_more_connections_are_made_than_allowed() {
     });
     let core = testing::core();
     testing::run(async {
-        let exporter = build(&testing::id("otlp_http"), &config, Signal::Logs, &core).unwrap();
+        let exporter = built(&core, &config, Signal::Logs).unwrap();
         let context = testing::context();
         let requests = (0..20).map(|_| exporter.consume(testing::logs(&[("a", 1)]), &context));
         for outcome in futures_util::future::join_all(requests).await {
@@ -518,7 +523,7 @@ fn tls_carries_http2_where_both_sides_can() {
                     crate::component::Opaque::new(certified.cert.pem());
                 config.client.force_attempt_http2 = force;
             });
-            let exporter = build(&testing::id("otlp_http"), &config, Signal::Logs, &core).unwrap();
+            let exporter = built(&core, &config, Signal::Logs).unwrap();
             let mut outcomes = Vec::new();
             for _ in 0..3 {
                 let batch = testing::logs(&[("a", 3000)]);

@@ -15,7 +15,11 @@ mod reload;
 mod tests;
 mod verify;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use rustls::pki_types::ServerName;
 
@@ -77,6 +81,49 @@ impl Client {
     /// `insecure`, and no authority given.)
     pub fn is_plain(&self) -> bool {
         self.insecure && self.tls.ca_file.is_empty() && self.tls.ca_pem.is_empty()
+    }
+}
+
+/// The TLS of one component as a client, loaded at most once for all cores and signals.
+#[derive(Debug)]
+pub struct SharedClient {
+    settings: Client,
+    alpn: &'static [&'static [u8]],
+    loaded: OnceLock<Result<ClientTls, TlsError>>,
+}
+
+impl SharedClient {
+    /// With these settings; nothing is loaded yet. `alpn` are the protocols offered, preferred
+    /// first.
+    pub fn new(settings: Client, alpn: &'static [&'static [u8]]) -> Arc<SharedClient> {
+        Arc::new(SharedClient {
+            settings,
+            alpn,
+            loaded: OnceLock::new(),
+        })
+    }
+
+    /// See [`Client::is_plain`].
+    pub fn is_plain(&self) -> bool {
+        self.settings.is_plain()
+    }
+
+    /// TLS, loaded when it is asked for first; what is not to be had of it is logged then.
+    ///
+    /// # Errors
+    /// See [`client`].
+    pub fn get(&self) -> Result<&ClientTls, TlsError> {
+        let load = || {
+            let loaded = client(&self.settings, self.alpn)?;
+            for warning in &loaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(loaded)
+        };
+        self.loaded
+            .get_or_init(load)
+            .as_ref()
+            .map_err(TlsError::clone)
     }
 }
 
@@ -191,8 +238,8 @@ pub fn server(settings: &Server, alpn: &[&[u8]]) -> Result<ServerTls, TlsError> 
 }
 
 /// Loads a client's TLS, whatever [`Client::is_plain`] says. `alpn` are the protocols offered,
-/// preferred first. Reads the system's authorities where none are given: to be called once a
-/// component, not once a core.
+/// preferred first. Reads the system's authorities where none are given, so components go through
+/// [`SharedClient`].
 ///
 /// # Errors
 /// The Collector's texts, `failed to load TLS config: …`.

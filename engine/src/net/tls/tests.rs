@@ -455,6 +455,36 @@ fn what_does_not_load_is_said_as_the_collector_says_it() {
 }
 
 #[test]
+fn cores_share_what_one_of_them_loads() {
+    let authority = Authority::new();
+    let shared = SharedClient::new(authority.client(), H2);
+    let config = |shared: &SharedClient| Arc::as_ptr(&shared.get().unwrap().config) as usize;
+    let first = config(&shared);
+    // It was read before: the files are not needed any more.
+    drop(authority);
+    let others = [(); 3].map(|()| {
+        let shared = shared.clone();
+        std::thread::spawn(move || config(&shared))
+    });
+    assert!(
+        others
+            .into_iter()
+            .all(|other| other.join().unwrap() == first)
+    );
+
+    let missing = Client {
+        tls: Tls {
+            ca_file: "/nope.pem".into(),
+            ..Tls::default()
+        },
+        ..Client::default()
+    };
+    let shared = SharedClient::new(missing.clone(), H2);
+    assert_eq!(shared.get().err(), client(&missing, H2).err());
+    assert!(shared.get().is_err());
+}
+
+#[test]
 fn a_new_certificate_is_served_after_the_interval_and_a_broken_one_is_not() {
     let authority = Authority::new();
     // A client of its own each time: a resumed session shows the certificate it began with.

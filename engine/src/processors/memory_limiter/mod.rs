@@ -18,13 +18,9 @@ use self::config::Config;
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
     net::{admission::Budget, drain::Drain},
-    receivers::otlp::ingest::HIGH_MEMORY,
     runtime::{self, limits},
     telemetry::{MemoryLimiterMetrics, PipelineLedger},
 };
-
-/// The delay that is asked for with a refusal.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Lets requests pass while the budget holds.
 struct MemoryLimiter {
@@ -94,7 +90,7 @@ impl Consumer for MemoryLimiter {
         if self.budget.exceeded() {
             self.metrics.refused(items);
             self.ledger.refused(items);
-            let refusal = Refusal::retry(HIGH_MEMORY, Some(AGAIN));
+            let refusal = Refusal::no_room();
             return Box::pin(ready(Outcome::Refused(refusal)));
         }
         self.metrics.accepted(items);

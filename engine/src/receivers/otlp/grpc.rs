@@ -14,11 +14,11 @@ use tonic_types::{ErrorDetails, StatusExt};
 use trunkline_proto::Signal;
 
 use super::{
-    ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, Transport},
+    ingest::{Encoding, Incoming, Ingest, Transport},
     profiles,
 };
 use crate::{
-    component::{Outcome, RequestContext},
+    component::{HIGH_MEMORY, Outcome, RequestContext},
     net::compression::Codec,
     net::http2::{
         divert::BodyError,

@@ -30,7 +30,7 @@ use self::{
 use super::{
     config::Http,
     grpc::metadata,
-    ingest::{Encoding, HIGH_MEMORY, Incoming, Ingest, TOO_LARGE, Transport as Over},
+    ingest::{Encoding, Incoming, Ingest, TOO_LARGE, Transport as Over},
     profiles,
 };
 use crate::{
@@ -255,10 +255,7 @@ fn refuse(kind: Encoding, why: Unread) -> Reply {
             kind,
             &Refusal::permanent(Code::ResourceExhausted, TOO_LARGE),
         ),
-        Unread::NoRoom => Reply::refusal(
-            kind,
-            &Refusal::retry(HIGH_MEMORY, Some(Duration::from_secs(1))),
-        ),
+        Unread::NoRoom => Reply::refusal(kind, &Refusal::no_room()),
         Unread::Late => Reply::refusal(
             kind,
             &Refusal::retry("the request's body did not arrive in time", None),

@@ -12,7 +12,7 @@ use tonic::Code;
 use trunkline_proto::{Batch, Signal, batch::Packed, json};
 
 use crate::{
-    component::{Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    component::{Consumer, CoreContext, HIGH_MEMORY, Outcome, Refusal, RequestContext},
     net::{
         buffers::Buffer,
         compression::{Codec, InflateError, NoRoom},
@@ -20,9 +20,6 @@ use crate::{
     runtime::mesh::Mesh,
     telemetry::{Counter, ReceiverMetrics},
 };
-
-/// What a refusal says that a later try can cure.
-pub const HIGH_MEMORY: &str = "data refused due to high memory usage";
 
 /// What is said over HTTP of a body beyond the cap, also while it is inflated.
 pub const TOO_LARGE: &str = "http: request body too large";
@@ -236,7 +233,11 @@ impl Ingest {
             Encoding::Json => {
                 let mut plain = plain;
                 let needed = json::memory_needed(&plain);
-                let charge = self.core.budget.charge(needed).ok_or_else(no_room)?;
+                let charge = self
+                    .core
+                    .budget
+                    .charge(needed)
+                    .ok_or_else(Refusal::no_room)?;
                 let payload = self
                     .json
                     .borrow_mut()
@@ -262,7 +263,7 @@ impl Ingest {
         transport: Transport,
     ) -> Result<Buffer, Refusal> {
         let Some(mut charge) = self.core.budget.charge(0) else {
-            return Err(no_room());
+            return Err(Refusal::no_room());
         };
         let mut out = Buffer::with_capacity(0);
         let inflated =
@@ -278,7 +279,7 @@ impl Ingest {
                 });
         match inflated {
             Ok(()) => Ok(out.charged(charge)),
-            Err(InflateError::NoRoom) => Err(no_room()),
+            Err(InflateError::NoRoom) => Err(Refusal::no_room()),
             Err(InflateError::TooLarge) => Err(Refusal::permanent(
                 Code::ResourceExhausted,
                 match transport {
@@ -293,8 +294,4 @@ impl Ingest {
             }
         }
     }
-}
-
-fn no_room() -> Refusal {
-    Refusal::retry(HIGH_MEMORY, Some(std::time::Duration::from_secs(1)))
 }

@@ -1,0 +1,125 @@
+//! A request as it leaves: the body that an exporter sends, in the form that its
+//! configuration asks for. Its memory is charged to the core's budget. Framing and
+//! headers are the exporters' own.
+
+use bytes::Bytes;
+use tonic::Code;
+use trunkline_proto::{Batch, json};
+
+use crate::{
+    component::{CoreContext, Refusal},
+    net::{buffers::Buffer, compression::Codec},
+};
+
+/// How bodies are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// OTLP/JSON; else protobuf.
+    pub json: bool,
+    /// How they are compressed.
+    pub codec: Codec,
+    /// The codec's level; 0 is its default.
+    pub level: i32,
+}
+
+impl Form {
+    /// Writes a request. What nothing changed leaves as it came, compressed with the codec that
+    /// it came with.
+    ///
+    /// # Errors
+    /// The core's budget has no room for it, or it cannot be written in this form.
+    pub fn encode(self, batch: &Batch, core: &CoreContext) -> Result<Bytes, Refusal> {
+        if let Some(packed) = batch.packed().filter(|_| !self.json && self.level == 0)
+            && packed.coding == self.codec.content_encoding()
+        {
+            return Ok(packed.bytes.clone());
+        }
+        let plain = if self.json {
+            let payload = batch.to_protobuf();
+            // JSON is some twice the size of what it says.
+            let mut out = room(core, payload.len().saturating_mul(5) / 2)?;
+            json::from_protobuf(batch.signal(), &payload, &mut out)
+                .map_err(|e| Refusal::permanent(Code::InvalidArgument, e.to_string()))?;
+            out.freeze()
+        } else if batch.is_edited() {
+            let mut out = room(core, batch.payload_len() + batch.payload_len() / 8)?;
+            batch.write_protobuf(&mut out);
+            out.freeze()
+        } else {
+            batch.to_protobuf()
+        };
+        if self.codec == Codec::Identity {
+            return Ok(plain);
+        }
+        let mut out = room(core, plain.len() / 4)?;
+        core.deflater
+            .borrow_mut()
+            .deflate(self.codec, self.level, &plain, &mut out)
+            .map_err(|e| Refusal::permanent(Code::Internal, e.to_string()))?;
+        Ok(out.freeze())
+    }
+}
+
+/// A buffer that is charged to the core's budget.
+///
+/// # Errors
+/// There is no room for it now.
+pub fn room(core: &CoreContext, bytes: usize) -> Result<Buffer, Refusal> {
+    match core.budget.charge(bytes) {
+        Some(charge) => Ok(Buffer::with_capacity(bytes).charged(charge)),
+        None => Err(Refusal::no_room()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::exporters::testing;
+    use trunkline_proto::batch::Packed;
+
+    fn form(json: bool, codec: Codec, level: i32) -> Form {
+        Form { json, codec, level }
+    }
+
+    #[test]
+    fn what_nothing_changed_leaves_as_it_came() {
+        let core = testing::core();
+        let came = Bytes::from_static(b"as it came");
+        let batch = || {
+            testing::logs(&[("a", 3)]).packed_as(Packed {
+                coding: Codec::Gzip.content_encoding(),
+                bytes: came.clone(),
+            })
+        };
+        for (form, as_it_came) in [
+            (form(false, Codec::Gzip, 0), true),
+            // Another codec, another form, or a level that somebody asked for.
+            (form(false, Codec::Zstd, 0), false),
+            (form(false, Codec::Identity, 0), false),
+            (form(false, Codec::Gzip, 9), false),
+            (form(true, Codec::Gzip, 0), false),
+        ] {
+            let body = form.encode(&batch(), &core).unwrap();
+            assert_eq!(body == came, as_it_came, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_charged_until_it_is_sent() {
+        for form in [
+            form(true, Codec::Identity, 0),
+            form(false, Codec::Gzip, 0),
+            form(true, Codec::Zstd, 0),
+        ] {
+            let core = testing::core();
+            let body = form.encode(&testing::logs(&[("a", 300)]), &core).unwrap();
+            assert!(core.budget.used() > 0, "{form:?}");
+            drop(body);
+            assert_eq!(core.budget.used(), 0, "{form:?}");
+            core.budget.set_limit(10);
+            let refused = form.encode(&testing::logs(&[("a", 300)]), &core);
+            assert_eq!(refused.err(), Some(Refusal::no_room()), "{form:?}");
+        }
+    }
+}
