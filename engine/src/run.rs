@@ -310,6 +310,7 @@ impl Gateway {
         let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
         let source = StatusOf {
             status: self.status(listeners),
+            plan: self.plan.clone(),
             threads: self.threads.clone(),
             budgets: self.budgets.clone(),
             ready: ready.clone(),
@@ -495,6 +496,7 @@ async fn run_core(
 
 struct StatusOf {
     status: admin::Status,
+    plan: cores::Plan,
     threads: Arc<CoreThreads>,
     budgets: Vec<Arc<Budget>>,
     ready: Arc<std::sync::atomic::AtomicBool>,
@@ -510,7 +512,7 @@ impl admin::StatusSource for StatusOf {
             .into_iter()
             .map(|(index, cpu_seconds)| admin::Core {
                 index,
-                cpu: None,
+                cpu: self.plan.processor(index),
                 cpu_seconds,
             })
             .collect();

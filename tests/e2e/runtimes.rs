@@ -8,7 +8,7 @@ use std::{
 };
 
 use trunkline_tests::{
-    Backend, Gateway, Port, Runtime, Signal, both_runtimes, eventually, grpc, otlp,
+    Backend, Gateway, Port, Runtime, Signal, both_runtimes, eventually, grpc, http, otlp,
     runtime::{block_on, io_uring_permitted},
     sandbox::Sandbox,
     skip::skip,
@@ -204,6 +204,39 @@ both_runtimes! {
             let running = threads(&gateway).into_values().filter(|name| name.starts_with("core-")).collect::<BTreeSet<_>>();
             assert_eq!(running.len(), cores, "{running:?}");
             grpc::Client::connect(&grpc).await.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await.ok();
+        }
+    }
+
+    // The admin page names the processor that a core is pinned to, as the kernel sees it, and how long it was busy.
+    async fn the_admin_page_shows_where_cores_run(runtime: Runtime) {
+        let mine = std::fs::read_to_string("/proc/self/status").unwrap();
+        let affinity = |status: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            line.unwrap().trim().to_owned()
+        };
+        let number = |text: &str| text.parse::<usize>().unwrap();
+        let ranges = affinity(&mine);
+        let ranges = ranges.split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
+        let all: usize = ranges.map(|(first, last)| number(last) - number(first) + 1).sum();
+        for cores in [all, 1] {
+            let admin = Port::free();
+            let config = Config::new(&Port::free(), &Port::free())
+                .exporter("nop", "{}")
+                .extension("zpages", &format!("{{endpoint: '{}'}}", admin.address()));
+            let gateway = config.launch(runtime).arg("--cores").arg(cores.to_string()).start().await;
+            let request = http::Request::post("/api/v1/status").method("GET").body(http::Body::None);
+            let status: serde_json::Value = serde_json::from_str(&http::send(&admin, &request).await.text()).unwrap();
+            let shown = status["cores"].as_array().unwrap();
+            assert_eq!(shown.len(), cores);
+            for core in shown {
+                let name = format!("core-{}", core["index"]);
+                let thread = *threads(&gateway).iter().find(|(_, of)| **of == name).unwrap().0;
+                let thread = std::fs::read_to_string(format!("/proc/{}/task/{thread}/status", gateway.pid())).unwrap();
+                let pinned = core["cpu"].as_u64().map_or(affinity(&mine), |cpu| cpu.to_string());
+                assert_eq!(affinity(&thread), pinned, "{core}");
+                assert_eq!(core["cpu"].is_number(), cores == all, "{core}");
+                assert!(core["cpu_seconds"].as_f64().unwrap() >= 0.0, "{core}");
+            }
         }
     }
 

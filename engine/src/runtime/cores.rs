@@ -52,6 +52,13 @@ fn plan_for(requested: Option<usize>, mask: &[usize], quota: Option<f64>) -> Pla
     }
 }
 
+impl Plan {
+    /// The processor that a core is pinned to.
+    pub fn processor(&self, core: usize) -> Option<usize> {
+        self.pinned.as_ref()?.get(core).copied()
+    }
+}
+
 /// A running core.
 pub struct Core {
     thread: thread::JoinHandle<io::Result<()>>,
@@ -78,11 +85,7 @@ where
     M: FnOnce() -> F + Send + 'static,
     F: Future<Output = ()> + 'static,
 {
-    let cpu = plan
-        .pinned
-        .as_ref()
-        .and_then(|cpus| cpus.get(core))
-        .copied();
+    let cpu = plan.processor(core);
     let thread = thread::Builder::new()
         .name(format!("core-{core}"))
         .spawn(move || match mode {
