@@ -9,6 +9,7 @@ mod json;
 mod keepalive;
 mod ledger;
 mod lifecycle;
+mod memory;
 mod processors;
 mod runtimes;
 mod security;

@@ -1,17 +1,15 @@
 //! What listens on a core: accept loops, TLS handshakes, and the protocol's server
 //! behind each connection.
 
-use std::{cell::Cell, io, rc::Rc, time::Duration};
+use std::{io, rc::Rc, time::Duration};
 
 use super::{Bound, Message, shared::OtlpServers};
 use crate::{
     component::{ComponentId, CoreContext},
     net::{
         self, http1,
-        http2::{
-            divert::Windows,
-            server::{self, Settings},
-        },
+        http2::server::{self, Settings},
+        shares::Shares,
         transport::Transport,
     },
     receivers::otlp::{
@@ -38,7 +36,7 @@ pub struct Endpoint {
     pub receiver: ComponentId,
     protocol: Protocol,
     tls: Option<net::tls::ServerTls>,
-    connections: Rc<Cell<usize>>,
+    shares: Shares,
 }
 
 enum Protocol {
@@ -60,7 +58,8 @@ impl Endpoint {
         servers: &OtlpServers,
         ingest: &Rc<Ingest>,
     ) -> Result<Vec<Endpoint>, String> {
-        let connections = Rc::new(Cell::new(0));
+        let shares = Shares::default();
+        let windows = shares.take(&ingest.core().budget).windows();
         let mut endpoints = Vec::new();
         if let (Some(grpc), Some((bound, tls))) = (config.protocols.grpc.get(), &servers.grpc) {
             let keepalive = grpc.keepalive.get();
@@ -70,7 +69,7 @@ impl Endpoint {
                 _ => MAX_REQUEST,
             };
             let settings = Settings {
-                windows: windows(0, ingest.core()),
+                windows: windows.clone(),
                 max_concurrent_streams: match grpc.max_concurrent_streams {
                     0 => None,
                     n => Some(n),
@@ -102,7 +101,7 @@ impl Endpoint {
                     }),
                 },
                 tls: tls.clone(),
-                connections: connections.clone(),
+                shares: shares.clone(),
             });
         }
         if let (Some(http), Some((bound, tls))) = (config.protocols.http.get(), &servers.http) {
@@ -126,7 +125,7 @@ impl Endpoint {
                     buffer: 0,
                 },
                 http2: Settings {
-                    windows: windows(0, ingest.core()),
+                    windows,
                     // Go's HTTP/2 server.
                     max_concurrent_streams: Some(250),
                     max_header_list: 1 << 20,
@@ -146,7 +145,7 @@ impl Endpoint {
                     service: Rc::new(HttpService::new(http, max_body, ingest)?),
                 },
                 tls: tls.clone(),
-                connections: connections.clone(),
+                shares: shares.clone(),
             });
         }
         Ok(endpoints)
@@ -208,12 +207,10 @@ impl Endpoint {
     pub fn serve(self: &Rc<Self>, accepted: Accepted, core: &CoreContext) {
         let (this, core) = (self.clone(), core.clone());
         let hold = core.drain.hold();
-        this.connections.set(this.connections.get() + 1);
         runtime::spawn(async move {
             if let Err(error) = this.connection(accepted, &core).await {
                 tracing::debug!(receiver = %this.receiver, error = %error, "Connection ended");
             }
-            this.connections.set(this.connections.get() - 1);
             drop(hold);
         });
     }
@@ -231,10 +228,11 @@ impl Endpoint {
                 }
             }
         };
+        let share = self.shares.take(&core.budget);
         match &self.protocol {
             Protocol::Grpc { settings, service } => {
                 let mut settings = settings.clone();
-                settings.windows = windows(self.connections.get(), core);
+                settings.windows = share.windows();
                 server::serve(
                     io,
                     peer,
@@ -248,31 +246,10 @@ impl Endpoint {
             }
             Protocol::Http { settings, service } => {
                 let mut settings = settings.clone();
-                settings.http2.windows = windows(self.connections.get(), core);
-                settings.http1.buffer = read_buffer(self.connections.get(), core);
+                settings.http2.windows = share.windows();
+                settings.http1.buffer = share.read_buffer();
                 http::serve(io, peer, &settings, service).await
             }
         }
-    }
-}
-
-/// What one more HTTP/1.1 connection may read at a time, bytes, within the same quarter as
-/// [`windows`]. More than this gains nothing: it would no longer fit the cache.
-fn read_buffer(connections: usize, core: &CoreContext) -> usize {
-    (core.budget.limit() / 4 / (connections + 1)).clamp(16 << 10, 256 << 10)
-}
-
-/// Windows for one more connection on a core: what connections could make the gateway hold
-/// together stays within a quarter of the core's budget.
-pub(crate) fn windows(connections: usize, core: &CoreContext) -> Windows {
-    let share = core.budget.limit() / 4 / (connections + 1);
-    let connection = share.clamp(128 << 10, 16 << 20);
-    let stream = (connection / 2).min(4 << 20);
-    let frame = stream.clamp(16 << 10, 1 << 20);
-    let n = |bytes: usize| u32::try_from(bytes).unwrap_or(1 << 20);
-    Windows {
-        frame: n(frame),
-        stream: n(stream),
-        connection: n(connection),
     }
 }

@@ -7,6 +7,11 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
+/// A charge leaves as much free as it takes, up to this part of the budget: large bodies that were
+/// announced and do not come must not keep out small ones, nor what was admitted already from
+/// being inflated and written.
+const FREE: usize = 8;
+
 /// Memory that one core may use for requests in hand.
 #[derive(Debug)]
 pub struct Budget {
@@ -40,7 +45,9 @@ impl Budget {
 
     fn add(&self, bytes: usize) -> bool {
         let before = self.used.fetch_add(bytes, Relaxed);
-        if before.saturating_add(bytes) > self.limit.load(Relaxed) {
+        let limit = self.limit.load(Relaxed);
+        let free = bytes.min(limit / FREE);
+        if before.saturating_add(bytes).saturating_add(free) > limit {
             self.used.fetch_sub(bytes, Relaxed);
             self.refused.fetch_add(1, Relaxed);
             return false;
@@ -119,17 +126,33 @@ mod tests {
         let mut first = budget.charge(60).unwrap();
         assert!(budget.charge(41).is_none());
         assert!(budget.charge(usize::MAX).is_none());
-        assert!(first.grow(40));
-        assert!(!first.grow(1));
-        assert_eq!((budget.used(), budget.refused()), (100, 3));
+        assert!(first.grow(28));
+        assert!(!first.grow(12));
+        assert_eq!((budget.used(), budget.refused()), (88, 3));
         drop(first);
         assert_eq!(budget.used(), 0);
     }
 
     #[test]
+    fn large_charges_leave_room_for_small_ones() {
+        let budget = Budget::new(800);
+        let large: Vec<_> = std::iter::from_fn(|| budget.charge(150)).collect();
+        assert_eq!(large.len(), 4);
+        assert!(budget.charge(101).is_none());
+        // What is left is halved by each, and never wholly taken but by the smallest.
+        let small: Vec<_> = [100, 50, 25, 12]
+            .map(|bytes| budget.charge(bytes))
+            .into_iter()
+            .flatten()
+            .collect();
+        assert_eq!((small.len(), budget.used()), (4, 787));
+        assert!(budget.charge(7).is_none() && budget.charge(6).is_some());
+    }
+
+    #[test]
     fn the_smallest_configured_limit_takes_the_place_of_the_default() {
         let budget = Budget::new(100);
-        let charge = budget.charge(90).unwrap();
+        let charge = budget.charge(85).unwrap();
         assert!(budget.configure(300) && !budget.exceeded());
         assert!(!budget.configure(80) && budget.exceeded());
         assert!(!budget.configure(200));

@@ -13,5 +13,6 @@ pub mod hyper_io;
 pub mod in_hand;
 pub mod partial_success;
 pub mod resolve;
+pub mod shares;
 pub mod tls;
 pub mod transport;

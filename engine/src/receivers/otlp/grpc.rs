@@ -24,10 +24,15 @@ use crate::{
         divert::BodyError,
         server::{Body, Call, Service, gather_message},
     },
+    runtime,
 };
 
 /// How long a caller is taken to wait that sent no `grpc-timeout`.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest that a message may take to arrive from a caller that sent no `grpc-timeout`; the same as
+/// over HTTP.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// The gRPC services of the receiver on one core.
 pub struct GrpcService {
@@ -97,12 +102,20 @@ impl GrpcService {
         if signal == Signal::Profiles {
             profiles::check_version(&head.headers).map_err(Status::invalid_argument)?;
         }
-        let deadline = Instant::now() + grpc_timeout(&head.headers).unwrap_or(DEFAULT_DEADLINE);
+        let (begun, timeout) = (Instant::now(), grpc_timeout(&head.headers));
         let budget = &self.ingest.core().budget;
-        let arrived = match body {
-            Body::Message(body) => body.message().await,
-            Body::Stream(stream) => gather_message(stream, self.max_message, budget).await,
+        let arriving = async {
+            match body {
+                Body::Message(body) => body.message().await,
+                Body::Stream(stream) => gather_message(stream, self.max_message, budget).await,
+            }
         };
+        // It holds memory meanwhile.
+        let arrived = runtime::timeout(timeout.unwrap_or(BODY_TIME), arriving)
+            .await
+            .map_err(|runtime::Elapsed| {
+                Status::deadline_exceeded("the message did not arrive in time")
+            })?;
         let message = arrived.map_err(|error| match error {
             BodyError::TooLarge { length, limit } => Status::resource_exhausted(format!(
                 "grpc: received message larger than max ({length} vs. {limit})"
@@ -122,7 +135,7 @@ impl GrpcService {
             Codec::Identity
         };
         let context = RequestContext {
-            deadline,
+            deadline: timeout.map_or_else(|| Instant::now() + DEFAULT_DEADLINE, |t| begun + t),
             metadata: self.include_metadata.then(|| metadata(&head.headers)),
             client: peer,
         };

@@ -201,7 +201,6 @@ impl HttpService {
             profiles::check_version(&head.headers)
                 .map_err(|text| Reply::error(kind, Code::InvalidArgument, &text))?;
         }
-        let deadline = Instant::now() + DEADLINE;
         let length = content_length(&head.headers);
         let gathering = Gathering {
             limit: self.max_body,
@@ -222,7 +221,7 @@ impl HttpService {
             encoding: kind,
             max_size: self.max_body,
             context: RequestContext {
-                deadline,
+                deadline: Instant::now() + DEADLINE,
                 metadata: self.include_metadata.then(|| metadata(&with_host(head))),
                 client: peer,
             },
