@@ -150,6 +150,22 @@ both_runtimes! {
         assert_eq!(relay.backend.count(), 1);
     }
 
+    // collector.md 2.4: 64 KiB of a failure's body are read; the status counts, the rest is not waited for.
+    async fn the_rest_of_a_long_failure_is_not_waited_for(runtime: Runtime) {
+        let relay = relay(runtime, &[]).await;
+        let client = relay.client().await;
+        let body = otlp::items(Signal::Traces, 1);
+        let long = || bytes::Bytes::from(vec![b'x'; 8 << 20]);
+        relay.backend.answer_next(Answer::Http(503, Vec::new(), long()));
+        client.export(Signal::Traces, &body).await.ok();
+        assert_eq!(relay.backend.count(), 2);
+        relay.backend.answer_next(Answer::Http(400, Vec::new(), long()));
+        let reply = client.export(Signal::Traces, &body).await;
+        assert_eq!((reply.code(), relay.backend.count()), (status::INVALID_ARGUMENT, 3));
+        assert!(reply.message().len() < 64 << 10, "{} bytes", reply.message().len());
+        client.export(Signal::Traces, &body).await.ok();
+    }
+
     // The exporter's `compression`, gzip by default.
     async fn requests_leave_in_the_configured_encoding(runtime: Runtime) {
         let body = otlp::items(Signal::Logs, 100);

@@ -5,6 +5,7 @@
 
 mod client_grpc;
 mod client_http;
+mod destinations;
 mod json;
 mod keepalive;
 mod ledger;

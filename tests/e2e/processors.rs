@@ -11,7 +11,9 @@ use trunkline_tests::{
     Answer, Backend, Launch, Port, Recorded, Signal, both_runtimes,
     config::{Config, Relay},
     frames::{Connection, END_STREAM, Frame, SETTINGS},
-    grpc, otlp,
+    grpc,
+    http::{self, Request},
+    otlp,
     status::{self, Status},
 };
 
@@ -63,6 +65,40 @@ both_runtimes! {
         }
         // What was deleted is gone from the bytes too.
         assert!(!recorded.body.windows(8).any(|window| window == b"url.path"));
+    }
+
+    // include_metadata: headers of the caller become attributes (from_context) over either protocol; without it they are
+    // not there. The value of a header that comes more than once is joined (collector.md 2.8).
+    async fn headers_become_attributes(runtime: Runtime) {
+        for included in [true, false] {
+            let relay = Relay::start(runtime, |config| {
+                let key = format!("include_metadata: {included}");
+                config.grpc(&key).http(&key).signals(&[Signal::Traces]).processor(
+                    "attributes",
+                    "{actions: [{key: tenant, from_context: metadata.x-tenant, action: upsert}, \
+                     {key: client, from_context: client.address, action: upsert}, \
+                     {key: missing, from_context: metadata.x-missing, action: upsert}]}",
+                )
+            })
+            .await;
+            let body = otlp::items(Signal::Traces, 3);
+            let call = grpc::Call::export(Signal::Traces, &body).with("X-Tenant", "acme");
+            relay.client().await.call(&call.with("x-tenant", "emca")).await.ok();
+            for request in [Request::export(Signal::Traces, body.clone()), Request::json(Signal::Traces, crate::server_http::json_of(Signal::Traces))] {
+                let request = request.with("X-Tenant", "acme").with("X-Tenant", "emca");
+                assert_eq!(http::send(&relay.http, &request).await.status, 200);
+            }
+            let recorded = relay.backend.recorded();
+            assert_eq!(recorded.len(), 3);
+            for request in &recorded {
+                for span in spans(request) {
+                    let tenant = attribute(&span, "tenant");
+                    assert_eq!(tenant.as_deref(), included.then_some("acme;emca"), "{included}");
+                    assert_eq!(attribute(&span, "client").as_deref(), Some("127.0.0.1"));
+                    assert_eq!(attribute(&span, "missing"), None);
+                }
+            }
+        }
     }
 
     // resource: the same actions on the resource, for every signal.

@@ -8,6 +8,7 @@ mod http;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +20,7 @@ use std::{
 use ::http::HeaderMap;
 use bytes::Bytes;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixListener},
     sync::{oneshot, watch},
 };
 
@@ -127,6 +128,11 @@ impl Shared {
     }
 }
 
+enum Listener {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
 struct Counted<'a>(&'a AtomicUsize);
 
 impl Drop for Counted<'_> {
@@ -163,10 +169,42 @@ impl Backend {
         port: Option<&Port>,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> Backend {
-        let listener =
-            std::net::TcpListener::bind(("127.0.0.1", port.map_or(0, Port::number))).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port.map_or(0, Port::number)));
+        Backend::at(protocol, address, tls)
+    }
+
+    /// A backend on a given address.
+    ///
+    /// # Panics
+    /// When it is taken.
+    pub fn at(
+        protocol: Protocol,
+        address: SocketAddr,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Backend {
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
+        Backend::serve(protocol, Listener::Tcp(listener), address, tls)
+    }
+
+    /// An OTLP/gRPC backend on a unix socket, in plain text.
+    ///
+    /// # Panics
+    /// When there is something at the path.
+    pub fn unix(path: &Path) -> Backend {
+        let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Backend::serve(Protocol::Grpc, Listener::Unix(listener), nowhere, None)
+    }
+
+    fn serve(
+        protocol: Protocol,
+        listener: Listener,
+        address: SocketAddr,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Backend {
         let shared = Arc::new(Shared {
             recorded: Mutex::default(),
             next: Mutex::default(),
@@ -184,9 +222,20 @@ impl Backend {
                 .build()
                 .unwrap();
             reactor.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
+                let accept = async {
+                    match listener {
+                        Listener::Tcp(listener) => {
+                            let listener = TcpListener::from_std(listener).unwrap();
+                            accept(listener, protocol, tls, serving).await;
+                        }
+                        Listener::Unix(listener) => {
+                            let listener = UnixListener::from_std(listener).unwrap();
+                            accept_unix(listener, serving).await;
+                        }
+                    }
+                };
                 tokio::select! {
-                    () = accept(listener, protocol, tls, serving) => {}
+                    () = accept => {}
                     _ = stopped => {}
                 }
             });
@@ -302,6 +351,16 @@ async fn accept(
         };
         let number = shared.connections.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(serve(stream, number, protocol, tls.clone(), shared.clone()));
+    }
+}
+
+async fn accept_unix(listener: UnixListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(grpc::serve(Box::pin(stream), number, shared.clone()));
     }
 }
 
