@@ -1,0 +1,5 @@
+//! OTTL.
+pub mod error;
+pub mod ops;
+pub mod syntax;
+pub mod types;
