@@ -51,7 +51,7 @@ struct Key<'k> {
 /// A field is judged by this many bytes at its start, so that one check of bounds is enough:
 /// tag and length, a key of up to 127 bytes, tag and length of the value. Fields nearer to the
 /// end of the buffer take the ordinary way.
-const WINDOW: usize = 144;
+pub(super) const WINDOW: usize = 144;
 
 #[inline(always)]
 fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
@@ -62,7 +62,7 @@ fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
 }
 
 #[inline(always)]
-fn load8(window: &[u8; WINDOW], at: usize) -> u64 {
+pub(super) fn load8(window: &[u8; WINDOW], at: usize) -> u64 {
     match window.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         Some(bytes) => u64::from_le_bytes(*bytes),
         None => 0,

@@ -35,8 +35,10 @@ pub(crate) struct Message {
     fields: [Def; FIELDS],
     /// The tag of its attributes, a byte; 0 without.
     pub attribute_tag: u32,
-    /// Bit per tag of one byte with which a scalar, string or bytes field is as it should be.
-    pub plain: u128,
+    /// By tag of one byte: whether a scalar, string or bytes field is as it should be with it.
+    pub plain: [bool; 128],
+    /// The two bytes of the tag of a four-byte field beyond number 15; 0 without.
+    pub wide_fixed32: u16,
 }
 
 const FIELDS: usize = 17;
@@ -44,7 +46,7 @@ const FIELDS: usize = 17;
 impl Message {
     const fn new(name: &'static str, defs: &[(usize, Def)]) -> Message {
         let mut fields = [Def::Unknown; FIELDS];
-        let (mut attribute_tag, mut plain) = (0, 0);
+        let (mut attribute_tag, mut plain, mut wide_fixed32) = (0, [false; 128], 0);
         let mut i = 0;
         while i < defs.len() {
             let (number, def) = defs[i];
@@ -60,8 +62,11 @@ impl Message {
                 }
                 Def::Unknown | Def::One(_) | Def::Many(_) => 6,
             };
+            if wire == 5 && number >= 16 {
+                wide_fixed32 = (number as u16 & 15) << 3 | 0x85 | (number as u16 >> 4) << 8;
+            }
             if wire != 6 && number < 16 {
-                plain |= 1 << (number << 3 | wire);
+                plain[number << 3 | wire] = true;
             }
             i += 1;
         }
@@ -70,6 +75,7 @@ impl Message {
             fields,
             attribute_tag,
             plain,
+            wide_fixed32,
         }
     }
 

@@ -2,10 +2,12 @@
 //! every message has a legal layout and lies within its message, so that reading and editing
 //! need no error paths. Strings are not looked into: one that is not UTF-8 passes.
 
-use super::schema::{Def, Message};
+use super::{
+    scan::{WINDOW, load8},
+    schema::{Def, Message},
+};
 use crate::wire::{
-    DecodeError, DecodeErrorKind, Field, MAX_DEPTH, WireType, peek, read_field, read_varint,
-    skip_plain,
+    DecodeError, DecodeErrorKind, Field, MAX_DEPTH, WireType, read_field, read_varint,
 };
 
 /// Checks the message in all of `buf`.
@@ -20,11 +22,18 @@ fn check(
     message: &'static Message,
     depth: usize,
 ) -> Result<(), DecodeError> {
+    // Looking ahead may go beyond the message, reading not.
+    let whole = buf;
     let buf = buf.get(..end).unwrap_or(buf);
     let mut pos = start;
     while pos < end {
-        if let Some(next) = plain(buf, pos, message).filter(|next| *next <= end) {
-            pos = next;
+        let window = whole
+            .get(pos..)
+            .and_then(|rest| rest.first_chunk::<WINDOW>());
+        if let Some(size) = window.and_then(|window| plain(window, message))
+            && size <= end - pos
+        {
+            pos += size;
             continue;
         }
         let field = read_field(buf, pos, depth)?;
@@ -32,7 +41,7 @@ fn check(
         let def = message.field(field.number);
         match (def, field.wire) {
             (Def::Many(inner) | Def::One(inner), WireType::Len) => {
-                nested(buf, field, inner, depth)?
+                nested(whole, field, inner, depth)?
             }
             (Def::Unknown, _)
             | (Def::Bytes, WireType::Len)
@@ -82,48 +91,93 @@ fn packed_varints(buf: &[u8], field: Field) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// Where the field at `pos` ends, if it is what nearly every field is: a number, a short
-/// string, or an attribute with a key and a value that is a string, bytes, a boolean, a small
-/// integer or a double. Anything else is for the general check to judge.
+/// The size of a field that begins with these bytes, if it is what nearly every field is: a
+/// number, a string, or an attribute with a key and a value that is a string, bytes, a boolean,
+/// an integer or a double. Anything else is for the general check to judge.
 #[inline(always)]
-fn plain(buf: &[u8], pos: usize, message: &'static Message) -> Option<usize> {
-    let peeked = peek(buf, pos)?;
-    let tag = peeked & 0xff;
-    if tag == message.attribute_tag {
-        if peeked & 0x80ff_8000 != 0x000a_0000 {
-            return None;
-        }
-        let (len, key) = ((peeked >> 8 & 0xff) as usize, (peeked >> 24) as usize);
-        let next = pos + 2 + len;
-        let value = peek(buf, pos + 4 + key)?;
-        let value_len = (value >> 8 & 0xff) as usize;
-        // A string, say: the value's tag and length, the string's tag and length.
-        if value & 0xff != 0x12 || key + 4 + value_len != len {
-            return None;
-        }
-        let inner = value >> 24;
-        let legal = match value >> 16 & 0xff {
-            0x0a | 0x3a => inner as usize + 2 == value_len,
-            0x10 | 0x18 => is_varint(buf.get(pos + key + 7..next)?),
-            0x21 => value_len == 9,
-            _ => false,
+fn plain(window: &[u8; WINDOW], message: &'static Message) -> Option<usize> {
+    let word = load8(window, 0);
+    let tag = word & 0xff;
+    if tag == u64::from(message.attribute_tag) {
+        return if word & 0x80ff_8000 == 0x000a_0000 {
+            let (len, key_len) = (word >> 8 & 0xff, word >> 24 & 0x7f);
+            let value = load8(window, 4 + key_len as usize);
+            let value_len = len.wrapping_sub(key_len + 4);
+            let legal = value & 0xffff == (value_len << 8 | 0x12) && is_scalar(value, value_len);
+            legal.then_some(2 + len as usize)
+        } else if word & 0x80_ff80_8000 == 0x00_0a00_8000 {
+            long_text(word, window)
+        } else {
+            None
         };
-        return legal.then_some(next);
     }
-    if tag < 0x80 && message.plain >> tag & 1 == 1 {
-        skip_plain(peeked, pos)
-    } else {
-        None
+    if message.plain.get(tag as usize) == Some(&true) {
+        return match tag & 7 {
+            2 if word & 0x8000 == 0 => Some(2 + (word >> 8 & 0x7f) as usize),
+            2 if word & 0x80_0000 == 0 => {
+                Some(3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize)
+            }
+            1 => Some(9),
+            5 => Some(5),
+            0 => {
+                // The first byte that has no continuation bit ends the number.
+                let last = !(word >> 8) & 0x0080_8080_8080_8080;
+                (last != 0).then(|| 2 + last.trailing_zeros() as usize / 8)
+            }
+            _ => None,
+        };
+    }
+    // The flags of spans have a number beyond one byte.
+    let wide = u64::from(message.wide_fixed32);
+    (wide != 0 && word & 0xffff == wide).then_some(6)
+}
+
+/// Whether the field of a value of this length, which begins with these bytes, holds one legal
+/// member other than a list or a map.
+#[inline(always)]
+fn is_scalar(value: u64, len: u64) -> bool {
+    match value >> 16 & 0xff {
+        // A string or bytes.
+        0x0a | 0x3a => (value >> 24 & 0xff) + 2 == len,
+        // A boolean or an integer of up to five bytes: all but the last go on.
+        0x10 | 0x18 if (2..=6).contains(&len) => {
+            let bytes = (1 << (8 * (len - 1))) - 1;
+            let last = 0x80 << (8 * (len - 2));
+            (value >> 24 ^ last) & bytes & 0x80_8080_8080 == bytes & 0x80_8080_8080
+        }
+        0x21 => len == 9,
+        _ => false,
     }
 }
 
-/// Whether the bytes are one varint of at most nine bytes.
+/// The size of an attribute whose `KeyValue` takes two bytes for its length, if its value is a
+/// string or bytes.
 #[inline(always)]
-fn is_varint(bytes: &[u8]) -> bool {
-    match bytes {
-        [rest @ .., last] => {
-            *last < 0x80 && rest.len() < 9 && rest.iter().all(|byte| *byte >= 0x80)
+fn long_text(word: u64, window: &[u8; WINDOW]) -> Option<usize> {
+    let len = (word >> 8 & 0x7f) + (word >> 9 & 0x3f80);
+    let key_len = word >> 32 & 0x7f;
+    let value = load8(window, 5 + key_len as usize);
+    // The value's length by what is around it, which is one byte more where that takes two.
+    let one = len.wrapping_sub(key_len + 4);
+    let (value_len, text) = if one < 0x80 {
+        if value & 0xffff != (one << 8 | 0x12) {
+            return None;
         }
-        [] => false,
-    }
+        (one, value >> 16)
+    } else {
+        let two = one.wrapping_sub(1);
+        if value & 0x80_80ff != 0x00_8012 || (value >> 8 & 0x7f) + (value >> 9 & 0x3f80) != two {
+            return None;
+        }
+        (two, value >> 24)
+    };
+    let text_len = if text & 0x8000 == 0 {
+        (text >> 8 & 0x7f) + 2
+    } else if text & 0x80_0000 == 0 {
+        (text >> 8 & 0x7f) + (text >> 9 & 0x3f80) + 3
+    } else {
+        return None;
+    };
+    let legal = matches!(text & 0xff, 0x0a | 0x3a) && text_len == value_len;
+    legal.then_some(3 + len as usize)
 }

@@ -3,7 +3,8 @@
 //!
 //! Since callers wait for the answer, a batch leaves as soon as no other request
 //! on its core could still join it, those included that only have to be read from
-//! their sockets; `timeout` is only the upper bound. What waits and how it is cut
+//! their sockets; `timeout` is only the upper bound. Requests are checked to the last byte
+//! before they are joined, so that one that is broken inside does not take others with it. What waits and how it is cut
 //! is in `pending`; here is when it leaves, and to whom it goes.
 
 pub mod config;
@@ -51,7 +52,6 @@ struct Batcher {
     /// Combinations of values, at most; 0: any number.
     limit: usize,
     shards: RefCell<HashMap<Values, Rc<Shard>>>,
-    ledger: Rc<PipelineLedger>,
 }
 
 struct Inner {
@@ -62,6 +62,7 @@ struct Inner {
     in_hand: InHand,
     drain: Drain,
     metrics: BatchMetrics,
+    ledger: Rc<PipelineLedger>,
 }
 
 /// The requests that may be joined with each other.
@@ -94,6 +95,7 @@ pub fn build(
             in_hand: core.in_hand.clone(),
             drain: core.drain.clone(),
             metrics: BatchMetrics::new(&core.registry, core.core, id),
+            ledger: ledger.clone(),
         }),
         keys: config
             .metadata_keys
@@ -102,7 +104,6 @@ pub fn build(
             .collect(),
         limit: config.metadata_cardinality_limit as usize,
         shards: RefCell::default(),
-        ledger: ledger.clone(),
     };
     if batcher.keys.is_empty() {
         // The one that all requests share; counted like any other (bundles.rs).
@@ -168,7 +169,7 @@ impl Consumer for Batcher {
         Box::pin(async move {
             let items = batch.item_count();
             let Some(shard) = self.shard(self.values(context)) else {
-                self.ledger.refused(items as u64);
+                self.inner.ledger.refused(items as u64);
                 return Outcome::Refused(Refusal::permanent(
                     Code::Internal,
                     "too many batcher metadata-value combinations",
@@ -225,6 +226,7 @@ async fn flush(inner: Rc<Inner>, shard: Weak<Shard>) {
             break;
         }
     }
+    inner.check(&shard);
     let ready = shard.pending.borrow_mut().take_all(inner.max);
     shard.pending.borrow_mut().unwatch();
     inner.send_all(&shard, ready, false).await;
@@ -267,8 +269,15 @@ impl Inner {
         }
     }
 
+    /// Turns away what must not be joined with the rest.
+    fn check(&self, shard: &Shard) {
+        let refused = shard.pending.borrow_mut().check();
+        self.ledger.refused(refused as u64);
+    }
+
     /// Sends what is full; `all`: what is not full, too.
     fn send_full(self: &Rc<Self>, shard: &Rc<Shard>, all: bool) {
+        self.check(shard);
         let ready = if all {
             shard.pending.borrow_mut().take_all(self.max)
         } else {

@@ -61,7 +61,7 @@ pub(super) struct Share {
 /// Requests that wait for others.
 #[derive(Default)]
 pub(super) struct Pending {
-    batches: Vec<Batch>,
+    batches: Vec<Waiting>,
     /// Whose items these are, in the order of the items.
     shares: VecDeque<Share>,
     items: usize,
@@ -69,6 +69,13 @@ pub(super) struct Pending {
     deadline: Option<Instant>,
     /// A task watches over it.
     watched: bool,
+}
+
+/// A request that waits.
+struct Waiting {
+    batch: Batch,
+    /// Every byte of it is known to be as it should be.
+    checked: bool,
 }
 
 /// A batch that is to leave.
@@ -85,7 +92,10 @@ impl Pending {
     /// Adds a request.
     pub(super) fn push(&mut self, batch: Batch, ticket: &Rc<Ticket>, deadline: Instant) {
         let items = batch.item_count();
-        self.batches.push(batch);
+        self.batches.push(Waiting {
+            batch,
+            checked: false,
+        });
         self.shares.push_back(Share {
             ticket: ticket.clone(),
             items,
@@ -121,6 +131,45 @@ impl Pending {
         self.since
     }
 
+    /// Turns away what is not valid inside its items, which the receiver does not look at: it
+    /// must not take down the requests it would be joined with. How many items these are.
+    pub(super) fn check(&mut self) -> usize {
+        if self.batches.len() < 2 {
+            return 0;
+        }
+        let mut refused = 0;
+        // The items before the request that is looked at.
+        let mut before = 0;
+        let shares = &mut self.shares;
+        self.batches.retain_mut(|waiting| {
+            let items = waiting.batch.item_count();
+            if waiting.checked {
+                before += items;
+                return true;
+            }
+            let Err(error) = waiting.batch.validate() else {
+                waiting.checked = true;
+                before += items;
+                return true;
+            };
+            refused += items;
+            let refusal = Refusal::permanent(Code::InvalidArgument, error.to_string());
+            // A request that was not checked yet is one caller's, whole.
+            let mut at = 0;
+            let share = shares.iter().position(|share| {
+                let found = at == before && share.items == items;
+                at += share.items;
+                found
+            });
+            if let Some(share) = share.and_then(|share| shares.remove(share)) {
+                share.ticket.settle(items, Outcome::Refused(refusal));
+            }
+            false
+        });
+        self.items -= refused;
+        refused
+    }
+
     /// Takes everything, in batches of at most `max` items (0: in one).
     pub(super) fn take_all(&mut self, max: usize) -> Vec<Ready> {
         self.take(max, 0)
@@ -135,6 +184,7 @@ impl Pending {
     fn take(&mut self, max: usize, size: usize) -> Vec<Ready> {
         let deadline = self.deadline.unwrap_or_else(Instant::now);
         let batches = std::mem::take(&mut self.batches);
+        let batches = batches.into_iter().map(|waiting| waiting.batch).collect();
         let mut shares = std::mem::take(&mut self.shares);
         (self.items, self.since, self.deadline) = (0, None, None);
         let joined = match Batch::join(batches) {
@@ -155,7 +205,11 @@ impl Pending {
         let several = pieces.len() > 1;
         if let Some(rest) = pieces.pop_if(|last| several && last.item_count() < size) {
             self.items = rest.item_count();
-            self.batches.push(rest);
+            // What was cut is what was joined: checked, or of one caller.
+            self.batches.push(Waiting {
+                batch: rest,
+                checked: true,
+            });
             self.since = Some(Instant::now());
             self.deadline = Some(deadline);
         }

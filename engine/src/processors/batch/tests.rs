@@ -180,6 +180,39 @@ fn requests_that_have_come_to_the_sockets_leave_together() {
     });
 }
 
+// The receiver looks no further than to the items.
+#[test]
+fn a_request_that_is_broken_inside_takes_no_other_with_it() {
+    run(async {
+        let bench = Bench::new(Config {
+            timeout: LONG,
+            ..Config::default()
+        });
+        // A record whose body would end beyond it.
+        let bytes = [0x0a, 6, 0x12, 4, 0x12, 2, 0x2a, 5];
+        let broken = Batch::from_protobuf(Signal::Logs, bytes.to_vec().into()).unwrap();
+        assert_eq!(broken.item_count(), 1);
+        let in_hand = bench.core.in_hand.enter();
+        let broken = async {
+            let context = context();
+            let outcome = bench.batch.consume(broken, &context).await;
+            drop(in_hand);
+            outcome
+        };
+        let (before, outcome, after) = tokio::join!(bench.request(1), broken, bench.request(4));
+        assert_eq!((before, after), (Outcome::Accepted, Outcome::Accepted));
+        let Outcome::Refused(refusal) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(!refusal.retryable);
+        assert_eq!(refusal.code, Code::InvalidArgument);
+        assert!(refusal.message.contains("byte 6"), "{}", refusal.message);
+        assert_eq!(bench.sink.items(), [5]);
+        // What remains on its own is for the next to judge.
+        assert_eq!(bench.request(2).await, Outcome::Accepted);
+    });
+}
+
 #[test]
 fn requests_that_wait_for_their_answer_hold_back_no_other() {
     run(async {
