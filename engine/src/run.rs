@@ -1,25 +1,35 @@
 //! Runs the gateway: chooses the reactor, starts the cores, serves health, metrics
-//! and the admin page from the control thread, and ends everything in order.
+//! and the admin page from the control thread, and ends everything in order. What
+//! happens between two configurations is in `reload`, what the pages show in `status`.
+
+mod reload;
+mod status;
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     io::Write as _,
+    path::{Path, PathBuf},
     rc::Rc,
     sync::{Arc, mpsc},
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
+use self::{
+    reload::{Next, Signals, Word},
+    status::listener as status_listener,
+};
 use crate::{
     admin,
     cli::{RunOptions, RuntimeChoice},
-    component::CoreContext,
-    config::{
-        Settings,
-        gates::{GATES, Stage as GateStage},
-    },
-    extensions,
+    component::{ComponentId, CoreContext},
+    config::Settings,
+    exporters, extensions,
     graph::{Bound, CoreGraph, Message, Shared},
     net::{admission::Budget, compression, drain::Drain, in_hand::InHand},
     runtime::{self, Choice, cores, limits, mesh::Mesh},
@@ -47,14 +57,17 @@ pub fn run(settings: Settings, options: RunOptions) -> Result<(), String> {
     let telemetry = &settings.service.telemetry;
     let resource = setup::resource(telemetry);
     let log = logs::init(&setup::logs(telemetry, &resource)).map_err(|e| e.to_string())?;
-    let result = Gateway::start(settings, options, resource, &log).and_then(Gateway::serve);
+    let result = reload::serve(settings, resource, &options, &log);
     log.flush(Duration::from_secs(1));
     result
 }
 
+/// The writers of `file` exporters, which stay open where nothing changed.
+type Files = BTreeMap<ComponentId, Arc<exporters::file::Writer>>;
+
 struct Gateway {
     settings: Settings,
-    options: RunOptions,
+    embedded: Option<PathBuf>,
     resource: Vec<(String, String)>,
     registry: Arc<Registry>,
     _process: ProcessMetrics,
@@ -72,12 +85,17 @@ struct Gateway {
 
 impl Gateway {
     fn start(
-        settings: Settings,
-        options: RunOptions,
-        resource: Vec<(String, String)>,
+        next: Next,
+        options: &RunOptions,
+        files: &Files,
         log: &LogHandle,
     ) -> Result<Gateway, String> {
-        let files = limits::raise_open_files();
+        let Next {
+            settings,
+            resource,
+            mut shared,
+        } = next;
+        let open_files = limits::raise_open_files();
         let choice = match options.runtime {
             RuntimeChoice::Auto => Choice::Auto,
             RuntimeChoice::IoUring => Choice::IoUring,
@@ -101,14 +119,14 @@ impl Gateway {
             reason = why,
             cores = plan.count,
             placement = plan.reason,
-            open_files = files,
+            open_files,
             "Runtime chosen"
         );
         let level = setup::level(&settings.service.telemetry);
         let registry = Arc::new(Registry::new(level));
         let process = ProcessMetrics::new(&registry);
         let threads = Arc::new(CoreThreads::default());
-        let shared = Shared::prepare(&settings)?;
+        shared.open_files(&settings, files)?;
         // A quarter of what this process may use, in equal parts.
         let share = usize::try_from(limits::memory() / 4).unwrap_or(usize::MAX) / plan.count;
         let budgets: Vec<_> = (0..plan.count).map(|_| Budget::new(share)).collect();
@@ -145,7 +163,7 @@ impl Gateway {
         drop((built, undelivered_tx));
         let gateway = Gateway {
             settings,
-            options,
+            embedded: options.embedded.then(|| options.data_dir.clone()),
             resource,
             registry,
             _process: process,
@@ -209,17 +227,86 @@ impl Gateway {
         }
     }
 
-    fn serve(self) -> Result<(), String> {
-        let control = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| format!("cannot start the control thread: {error}"))?;
-        control.block_on(self.control())
-    }
-
-    async fn control(self) -> Result<(), String> {
+    /// Serves the pages until it is told to end, and ends. Returns the configuration that is to
+    /// run next, if there is one, and the files that the next may go on writing to: where the
+    /// pages cannot be served, those that were open before.
+    async fn control(
+        self,
+        before: Files,
+        options: &RunOptions,
+        log: &LogHandle,
+        signals: &mut Signals,
+    ) -> (Result<Option<Box<Next>>, String>, Files) {
         let (stop, stopped) = watch::channel(false);
         let mut servers = Vec::new();
+        let opened = self.open(&mut servers, &stopped);
+        let mut next = None;
+        let mut files = before;
+        if let Ok(pages) = &opened {
+            files = Files::clone(&self.shared.files);
+            if let Some(health) = &pages.health {
+                health.ready();
+            }
+            if let Some(data_dir) = &self.embedded {
+                self.greet(data_dir);
+            }
+            tracing::info!("Everything is ready. Begin running and processing data.");
+            loop {
+                match signals.next().await {
+                    Word::Stop(signal) => {
+                        tracing::info!(signal, "Received signal from OS");
+                        break;
+                    }
+                    Word::Reload => match Next::load(options, &self.shared, log).await {
+                        Ok(loaded) => {
+                            tracing::warn!("Config updated, restart service");
+                            next = Some(Box::new(loaded));
+                            break;
+                        }
+                        Err(error) => tracing::error!(
+                            error,
+                            "The new configuration is not taken over; the one before stays in force"
+                        ),
+                    },
+                }
+            }
+            tracing::info!("Starting shutdown...");
+            pages
+                .ready
+                .store(false, std::sync::atomic::Ordering::Relaxed);
+            if let Some(health) = &pages.health {
+                health.not_ready();
+            }
+        }
+        // The pages stay up while the cores finish.
+        let (done, finished) = oneshot::channel();
+        let stopper = std::thread::Builder::new()
+            .name("stop".into())
+            .spawn(move || {
+                self.stop();
+                let _ = done.send(());
+            });
+        let stopper = match stopper {
+            Ok(stopper) => stopper,
+            Err(error) => return (Err(format!("cannot stop: {error}")), files),
+        };
+        let _ = finished.await;
+        let _ = stopper.join();
+        tracing::info!("Stopping extensions...");
+        let _ = stop.send(true);
+        for server in servers {
+            let _ = server.await;
+        }
+        tracing::info!("Shutdown complete.");
+        (opened.map(|_| next), files)
+    }
+
+    /// Starts the extensions and the pages.
+    fn open(
+        &self,
+        servers: &mut Vec<JoinHandle<()>>,
+        stopped: &watch::Receiver<bool>,
+    ) -> Result<Pages, String> {
         let mut listeners = Vec::new();
         let failed = |endpoint: &str, error: admin::http::BindError| {
             format!("failed to start extensions: failed to bind to address {endpoint}: {error}")
@@ -308,13 +395,7 @@ impl Gateway {
             }
         }
         let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
-        let source = StatusOf {
-            status: self.status(listeners),
-            plan: self.plan.clone(),
-            threads: self.threads.clone(),
-            budgets: self.budgets.clone(),
-            ready: ready.clone(),
-        };
+        let source = self.status_source(listeners, &ready);
         let pages = Arc::new(admin::AdminPages::new(source, self.registry.clone()));
         for listener in zpages {
             servers.push(tokio::spawn(admin::http::serve(
@@ -324,102 +405,11 @@ impl Gateway {
                 stopped.clone(),
             )));
         }
-        if let Some(health) = &health {
-            health.ready();
-        }
-        if self.options.embedded {
-            self.greet();
-        }
-        tracing::info!("Everything is ready. Begin running and processing data.");
-
-        let signal = wait_for_signal().await?;
-        tracing::info!(signal, "Received signal from OS");
-        tracing::info!("Starting shutdown...");
-        ready.store(false, std::sync::atomic::Ordering::Relaxed);
-        if let Some(health) = &health {
-            health.not_ready();
-        }
-        // The pages stay up while the cores finish.
-        let (done, finished) = oneshot::channel();
-        let stopper = std::thread::Builder::new()
-            .name("stop".into())
-            .spawn(move || {
-                self.stop();
-                let _ = done.send(());
-            })
-            .map_err(|error| format!("cannot stop: {error}"))?;
-        let _ = finished.await;
-        let _ = stopper.join();
-        tracing::info!("Stopping extensions...");
-        let _ = stop.send(true);
-        for server in servers {
-            let _ = server.await;
-        }
-        tracing::info!("Shutdown complete.");
-        Ok(())
-    }
-
-    fn status(&self, listeners: Vec<admin::Listener>) -> admin::Status {
-        let reference = |id: &crate::component::ComponentId| admin::ComponentRef {
-            id: id.to_string(),
-            connector: self.settings.connectors.contains_key(id),
-        };
-        admin::Status {
-            build: admin::BuildInfo {
-                command: "trunkline".into(),
-                description: "The gateway tier for OpenTelemetry".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-            },
-            started: self.started,
-            ready: true,
-            runtime: self.mode.0.to_string(),
-            runtime_reason: self.mode.1.clone(),
-            cores: Vec::new(),
-            memory: admin::Memory::default(),
-            listeners,
-            pipelines: self
-                .settings
-                .service
-                .pipelines
-                .iter()
-                .map(|(id, p)| admin::Pipeline {
-                    id: id.to_string(),
-                    signal: id.signal.name().into(),
-                    receivers: p.receivers.iter().map(reference).collect(),
-                    processors: p.processors.iter().map(reference).collect(),
-                    exporters: p.exporters.iter().map(reference).collect(),
-                })
-                .collect(),
-            extensions: self
-                .settings
-                .service
-                .extensions
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-            gates: GATES
-                .iter()
-                .map(|gate| admin::FeatureGate {
-                    id: gate.id.into(),
-                    enabled: self.settings.gates.is_on(gate.id),
-                    stage: match gate.stage {
-                        GateStage::Alpha => "Alpha",
-                        GateStage::Beta => "Beta",
-                    }
-                    .into(),
-                    description: gate.description.into(),
-                })
-                .collect(),
-            data_dir: self
-                .options
-                .embedded
-                .then(|| self.options.data_dir.display().to_string()),
-            config: self.settings.sources.clone(),
-        }
+        Ok(Pages { health, ready })
     }
 
     /// What a newcomer needs to know, in a few lines.
-    fn greet(&self) {
+    fn greet(&self, data_dir: &Path) {
         let mut out = std::io::stderr().lock();
         let _ = writeln!(
             out,
@@ -430,7 +420,7 @@ impl Gateway {
              \n  Send something:\n\n    curl -H 'Content-Type: application/json' http://localhost:4318/v1/logs \\\n      \
              -d '{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{{\"body\":{{\"stringValue\":\"hello\"}}}}]}}]}}]}}'\n",
             env!("CARGO_PKG_VERSION"),
-            self.options.data_dir.display(),
+            data_dir.display(),
         );
     }
 }
@@ -494,34 +484,10 @@ async fn run_core(
     }
 }
 
-struct StatusOf {
-    status: admin::Status,
-    plan: cores::Plan,
-    threads: Arc<CoreThreads>,
-    budgets: Vec<Arc<Budget>>,
+/// What is told when the gateway ends.
+struct Pages {
+    health: Option<Arc<extensions::health_check::server::HealthState>>,
     ready: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl admin::StatusSource for StatusOf {
-    fn status(&self) -> admin::Status {
-        let mut status = self.status.clone();
-        status.ready = self.ready.load(std::sync::atomic::Ordering::Relaxed);
-        status.cores = self
-            .threads
-            .cpu_seconds()
-            .into_iter()
-            .map(|(index, cpu_seconds)| admin::Core {
-                index,
-                cpu: self.plan.processor(index),
-                cpu_seconds,
-            })
-            .collect();
-        status.memory = admin::Memory {
-            used: self.budgets.iter().map(|b| b.used() as u64).sum(),
-            budget: self.budgets.iter().map(|b| b.limit() as u64).sum(),
-        };
-        status
-    }
 }
 
 /// What requests in hand occupy, and may occupy, on each core.
@@ -536,33 +502,6 @@ fn observe_memory(registry: &Registry, budgets: &[Arc<Budget>]) -> Vec<Observer>
         observers.push(registry.observe(&descriptors::MEMORY_BUDGET, &labels, limit));
     }
     observers
-}
-
-fn status_listener(component: &str, protocol: &str, address: &str) -> admin::Listener {
-    admin::Listener {
-        component: component.to_owned(),
-        protocol: protocol.to_owned(),
-        address: address.to_owned(),
-    }
-}
-
-async fn wait_for_signal() -> Result<&'static str, String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok("terminated"),
-            _ = interrupt.recv() => return Ok("interrupt"),
-            _ = hangup.recv() => {
-                tracing::warn!("SIGHUP: the configuration is not reloaded while running yet; restart the gateway");
-            }
-        }
-    }
 }
 
 fn warning_text(warning: &crate::config::Diagnostic) -> String {

@@ -12,6 +12,7 @@ mod ledger;
 mod lifecycle;
 mod memory;
 mod processors;
+mod reload;
 mod runtimes;
 mod security;
 mod server_grpc;

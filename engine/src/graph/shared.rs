@@ -46,11 +46,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Binds, loads and opens what the settings name.
+    /// Loads what the settings name, and binds its addresses but those that `running` has.
+    /// Nothing of this disturbs what runs; files are opened later ([`Shared::open_files`]).
     ///
     /// # Errors
     /// The Collector's text for what failed to start.
-    pub fn prepare(settings: &Settings) -> Result<Shared, String> {
+    pub fn prepare(settings: &Settings, running: Option<&Shared>) -> Result<Shared, String> {
+        let held: Vec<&Bound> = running.iter().flat_map(|shared| shared.bound()).collect();
         let mut otlp = BTreeMap::new();
         for (id, component) in settings.receivers.iter().filter(|(_, c)| c.used) {
             let Some(config) = component.config::<receivers::otlp::config::Config>() else {
@@ -64,28 +66,25 @@ impl Shared {
                 http: None,
             };
             if let Some(grpc) = config.protocols.grpc.get() {
-                let bound = bind(&grpc.address).map_err(failed)?;
+                let bound = bind(&grpc.address, &held).map_err(failed)?;
                 let tls = server_tls(grpc.tls.get(), &[b"h2"]).map_err(failed)?;
                 servers.grpc = Some((bound, tls));
             }
             if let Some(http) = config.protocols.http.get() {
-                let bound = bind(&http.server.address).map_err(failed)?;
+                let bound = bind(&http.server.address, &held).map_err(failed)?;
                 let tls =
                     server_tls(http.server.tls.get(), &[b"h2", b"http/1.1"]).map_err(failed)?;
                 servers.http = Some((bound, tls));
             }
             otlp.insert(id.clone(), servers);
         }
-        let mut files = BTreeMap::new();
         let mut consoles = BTreeMap::new();
         let mut tls = BTreeMap::new();
         for (id, component) in settings.exporters.iter().filter(|(_, c)| c.used) {
             let failed = |text: String| {
                 format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
             };
-            if let Some(config) = component.config::<exporters::file::config::Config>() {
-                files.insert(id.clone(), exporters::file::open(config).map_err(failed)?);
-            } else if let Some(config) = component.config::<exporters::debug::config::Config>() {
+            if let Some(config) = component.config::<exporters::debug::config::Config>() {
                 consoles.insert(id.clone(), exporters::debug::open(config).map_err(failed)?);
             } else if let Some(config) = component.config::<exporters::otlp_grpc::config::Config>()
             {
@@ -103,15 +102,51 @@ impl Shared {
         }
         Ok(Shared {
             otlp: Arc::new(otlp),
-            files: Arc::new(files),
+            files: Arc::default(),
             consoles: Arc::new(consoles),
             tls: Arc::new(tls),
         })
     }
+
+    /// Opens the files that the settings name. Of those that are open, `open`, the ones with the
+    /// same settings are written on; nobody may write to the others any more.
+    ///
+    /// # Errors
+    /// The Collector's text for what failed to start.
+    pub fn open_files(
+        &mut self,
+        settings: &Settings,
+        open: &BTreeMap<ComponentId, Arc<exporters::file::Writer>>,
+    ) -> Result<(), String> {
+        let mut files = BTreeMap::new();
+        for (id, component) in settings.exporters.iter().filter(|(_, c)| c.used) {
+            let Some(config) = component.config::<exporters::file::config::Config>() else {
+                continue;
+            };
+            let writer = match open.get(id).filter(|writer| writer.serves(config)) {
+                Some(writer) => writer.clone(),
+                None => exporters::file::open(config).map_err(|text| {
+                    format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
+                })?,
+            };
+            files.insert(id.clone(), writer);
+        }
+        self.files = Arc::new(files);
+        Ok(())
+    }
+
+    fn bound(&self) -> impl Iterator<Item = &Bound> {
+        let servers = self.otlp.values();
+        servers
+            .flat_map(|otlp| [&otlp.grpc, &otlp.http])
+            .flatten()
+            .map(|(bound, _)| bound)
+    }
 }
 
-/// Binds an address for a moment, so that a port in use is an error at start.
-fn bind(address: &net::config::Address) -> Result<Bound, String> {
+/// Binds an address for a moment, so that a port in use is an error at start; unless it is in use
+/// by those who will have left it by then.
+fn bind(address: &net::config::Address, held: &[&Bound]) -> Result<Bound, String> {
     if address.transport == Transport::Unix {
         return Ok(Bound::Unix(PathBuf::from(&address.endpoint)));
     }
@@ -139,6 +174,9 @@ fn bind(address: &net::config::Address) -> Result<Bound, String> {
         .or_else(|| candidates.first())
         .copied()
         .ok_or_else(|| format!("listen tcp: lookup {endpoint}: no such host"))?;
+    if held.contains(&&Bound::Tcp(chosen)) {
+        return Ok(Bound::Tcp(chosen));
+    }
     let bound = Listener::check(chosen).map_err(|error| listening(&chosen.to_string(), error))?;
     Ok(Bound::Tcp(bound))
 }

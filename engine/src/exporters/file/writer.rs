@@ -56,11 +56,18 @@ struct Job {
 
 /// The way to the thread. The thread ends when this is dropped.
 pub struct Writer {
+    /// The settings it was opened with, as text.
+    opened_with: String,
     queue: Option<mpsc::Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
+    /// Whether it writes what these settings ask for.
+    pub fn serves(&self, config: &Config) -> bool {
+        self.opened_with == format!("{config:?}")
+    }
+
     /// Opens the file, as far as it is known, and starts the thread.
     ///
     /// # Errors
@@ -127,7 +134,9 @@ impl Writer {
             }
             files.fixed.push(only);
         }
-        Writer::over(files)
+        let mut writer = Writer::over(files)?;
+        writer.opened_with = format!("{config:?}");
+        Ok(writer)
     }
 
     /// A writer that appends every message to each of the targets.
@@ -148,6 +157,7 @@ impl Writer {
             .spawn(move || run(files, jobs))
             .map_err(|e| format!("starting the writing thread: {}", os_error(&e)))?;
         Ok(Writer {
+            opened_with: String::new(),
             queue: Some(queue),
             thread: Mutex::new(Some(thread)),
         })
