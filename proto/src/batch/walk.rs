@@ -5,8 +5,8 @@
 use crate::{
     Signal,
     wire::{
-        DecodeError, DecodeErrorKind, Field, Fields, MAX_DEPTH, WireType, begin_message,
-        end_message, read_field,
+        DecodeError, DecodeErrorKind, Field, Fields, MAX_DEPTH, WireType, ask_around,
+        begin_message, end_message, read_field,
     },
 };
 
@@ -23,6 +23,9 @@ pub(crate) fn count(signal: Signal, buf: &[u8]) -> Result<usize, DecodeError> {
             "the resource's list",
             |scope| {
                 each(buf, scope.start, scope.end, 2, "the scope's list", |item| {
+                    let size = item.end - item.head;
+                    ask_around(buf, item.end + size);
+                    ask_around(buf, item.end + 2 * size);
                     items += match signal {
                         Signal::Traces | Signal::Logs => 1,
                         Signal::Metrics => points(buf, item)?,

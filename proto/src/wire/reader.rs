@@ -153,32 +153,6 @@ pub fn read_field(buf: &[u8], pos: usize, depth: usize) -> Result<Field, DecodeE
     })
 }
 
-/// The four bytes at `pos` as a little-endian number: enough to judge most fields at once.
-#[inline(always)]
-pub fn peek(buf: &[u8], pos: usize) -> Option<u32> {
-    let bytes = buf.get(pos..)?.first_chunk::<4>()?;
-    Some(u32::from_le_bytes(*bytes))
-}
-
-/// Where a field that starts with these bytes ends, if it has a tag of one byte and a length
-/// or number of one byte, or is of fixed size. Whether that is within the message is for the
-/// caller to see.
-#[inline(always)]
-pub fn skip_plain(peeked: u32, pos: usize) -> Option<usize> {
-    let tag = peeked & 0xff;
-    if !(8..0x80).contains(&tag) {
-        return None;
-    }
-    let next = peeked >> 8 & 0xff;
-    match tag & 7 {
-        2 if next < 0x80 => Some(pos + 2 + next as usize),
-        0 if next < 0x80 => Some(pos + 2),
-        1 => Some(pos + 9),
-        5 => Some(pos + 5),
-        _ => None,
-    }
-}
-
 /// Where the group `number` whose contents start at `pos` ends.
 #[cold]
 fn skip_group(buf: &[u8], mut pos: usize, number: u32, depth: usize) -> Result<usize, DecodeError> {
