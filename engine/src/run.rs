@@ -7,29 +7,27 @@ mod status;
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     rc::Rc,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
-
 use self::{
-    reload::{Next, Signals, Word},
+    reload::{Next, Pages},
     status::listener as status_listener,
 };
 use crate::{
     admin,
     cli::{RunOptions, RuntimeChoice},
-    component::{ComponentId, CoreContext},
+    component::CoreContext,
     config::Settings,
-    exporters, extensions,
+    extensions,
     graph::{Bound, CoreGraph, Message, Shared},
     net::{admission::Budget, compression, drain::Drain, in_hand::InHand},
     runtime::{self, Choice, cores, limits, mesh::Mesh},
@@ -57,13 +55,10 @@ pub fn run(settings: Settings, options: RunOptions) -> Result<(), String> {
     let telemetry = &settings.service.telemetry;
     let resource = setup::resource(telemetry);
     let log = logs::init(&setup::logs(telemetry, &resource)).map_err(|e| e.to_string())?;
-    let result = reload::serve(settings, resource, &options, &log);
+    let result = reload::serve(settings, &options, &log);
     log.flush(Duration::from_secs(1));
     result
 }
-
-/// The writers of `file` exporters, which stay open where nothing changed.
-type Files = BTreeMap<ComponentId, Arc<exporters::file::Writer>>;
 
 struct Gateway {
     settings: Settings,
@@ -87,13 +82,14 @@ impl Gateway {
     fn start(
         next: Next,
         options: &RunOptions,
-        files: &Files,
+        before: Option<&Shared>,
         log: &LogHandle,
     ) -> Result<Gateway, String> {
         let Next {
             settings,
             resource,
             mut shared,
+            ..
         } = next;
         let open_files = limits::raise_open_files();
         let choice = match options.runtime {
@@ -126,7 +122,7 @@ impl Gateway {
         let registry = Arc::new(Registry::new(level));
         let process = ProcessMetrics::new(&registry);
         let threads = Arc::new(CoreThreads::default());
-        shared.open_files(&settings, files)?;
+        shared.open_files(&settings, before)?;
         // A quarter of what this process may use, in equal parts.
         let share = usize::try_from(limits::memory() / 4).unwrap_or(usize::MAX) / plan.count;
         let budgets: Vec<_> = (0..plan.count).map(|_| Budget::new(share)).collect();
@@ -227,86 +223,14 @@ impl Gateway {
         }
     }
 
-    /// Serves the pages until it is told to end, and ends. Returns the configuration that is to
-    /// run next, if there is one, and the files that the next may go on writing to: where the
-    /// pages cannot be served, those that were open before.
-    async fn control(
-        self,
-        before: Files,
-        options: &RunOptions,
-        log: &LogHandle,
-        signals: &mut Signals,
-    ) -> (Result<Option<Box<Next>>, String>, Files) {
-        let (stop, stopped) = watch::channel(false);
-        let mut servers = Vec::new();
-        let opened = self.open(&mut servers, &stopped);
-        let mut next = None;
-        let mut files = before;
-        if let Ok(pages) = &opened {
-            files = Files::clone(&self.shared.files);
-            if let Some(health) = &pages.health {
-                health.ready();
-            }
-            if let Some(data_dir) = &self.embedded {
-                self.greet(data_dir);
-            }
-            tracing::info!("Everything is ready. Begin running and processing data.");
-            loop {
-                match signals.next().await {
-                    Word::Stop(signal) => {
-                        tracing::info!(signal, "Received signal from OS");
-                        break;
-                    }
-                    Word::Reload => match Next::load(options, &self.shared, log).await {
-                        Ok(loaded) => {
-                            tracing::warn!("Config updated, restart service");
-                            next = Some(Box::new(loaded));
-                            break;
-                        }
-                        Err(error) => tracing::error!(
-                            error,
-                            "The new configuration is not taken over; the one before stays in force"
-                        ),
-                    },
-                }
-            }
-            tracing::info!("Starting shutdown...");
-            pages
-                .ready
-                .store(false, std::sync::atomic::Ordering::Relaxed);
-            if let Some(health) = &pages.health {
-                health.not_ready();
-            }
-        }
-        // The pages stay up while the cores finish.
-        let (done, finished) = oneshot::channel();
-        let stopper = std::thread::Builder::new()
-            .name("stop".into())
-            .spawn(move || {
-                self.stop();
-                let _ = done.send(());
-            });
-        let stopper = match stopper {
-            Ok(stopper) => stopper,
-            Err(error) => return (Err(format!("cannot stop: {error}")), files),
-        };
-        let _ = finished.await;
-        let _ = stopper.join();
-        tracing::info!("Stopping extensions...");
-        let _ = stop.send(true);
-        for server in servers {
-            let _ = server.await;
-        }
-        tracing::info!("Shutdown complete.");
-        (opened.map(|_| next), files)
-    }
-
     /// Starts the extensions and the pages.
-    fn open(
-        &self,
-        servers: &mut Vec<JoinHandle<()>>,
-        stopped: &watch::Receiver<bool>,
-    ) -> Result<Pages, String> {
+    fn open(&self, pages: &mut Pages) -> Result<Health, String> {
+        let Pages {
+            addresses,
+            servers,
+            stopped,
+            ..
+        } = pages;
         let mut listeners = Vec::new();
         let failed = |endpoint: &str, error: admin::http::BindError| {
             format!("failed to start extensions: failed to bind to address {endpoint}: {error}")
@@ -324,7 +248,7 @@ impl Gateway {
                     &id.to_string(),
                 ));
                 let endpoint = &server.server.address.endpoint;
-                let listener = admin::http::bind(endpoint).map_err(|e| failed(endpoint, e))?;
+                let listener = addresses.bind(endpoint).map_err(|e| failed(endpoint, e))?;
                 listeners.push(status_listener(&id.to_string(), "http", endpoint));
                 let body = server.response_body.as_ref().map(|body| {
                     extensions::health_check::server::ResponseBody {
@@ -346,7 +270,9 @@ impl Gateway {
                 health = Some(state);
             } else if let Some(config) = component.config::<extensions::zpages::config::Config>() {
                 let endpoint = config.server.address.endpoint.clone();
-                let listener = admin::http::bind(&endpoint).map_err(|e| failed(&endpoint, e))?;
+                let listener = addresses
+                    .bind(&endpoint)
+                    .map_err(|e| failed(&endpoint, e))?;
                 listeners.push(status_listener(&id.to_string(), "http", &endpoint));
                 zpages.push(listener);
             } else if component
@@ -359,7 +285,7 @@ impl Gateway {
         for reader in self.settings.service.telemetry.metrics.endpoints() {
             let host = reader.host.as_deref().unwrap_or("localhost");
             let endpoint = format!("{host}:{}", reader.port.unwrap_or(8888));
-            let listener = admin::http::bind(&endpoint).map_err(|error| {
+            let listener = addresses.bind(&endpoint).map_err(|error| {
                 format!(
                     "failed to create meter provider: binding address {endpoint} for Prometheus exporter: {error}"
                 )
@@ -381,7 +307,7 @@ impl Gateway {
                 if let Some((bound, _)) = server {
                     let address = match bound {
                         Bound::Tcp(address) => address.to_string(),
-                        Bound::Unix(path) => format!("unix:{}", path.display()),
+                        Bound::Unix { path, .. } => format!("unix:{}", path.display()),
                     };
                     tracing::info!(
                         otelcol.component.id = %id,
@@ -394,7 +320,7 @@ impl Gateway {
                 }
             }
         }
-        let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let ready = Arc::new(AtomicBool::new(true));
         let source = self.status_source(listeners, &ready);
         let pages = Arc::new(admin::AdminPages::new(source, self.registry.clone()));
         for listener in zpages {
@@ -405,11 +331,17 @@ impl Gateway {
                 stopped.clone(),
             )));
         }
-        Ok(Pages { health, ready })
+        Ok(Health {
+            check: health,
+            pages: ready,
+        })
     }
 
     /// What a newcomer needs to know, in a few lines.
-    fn greet(&self, data_dir: &Path) {
+    fn greet(&self, options: &RunOptions) {
+        if !options.embedded {
+            return;
+        }
         let mut out = std::io::stderr().lock();
         let _ = writeln!(
             out,
@@ -420,7 +352,7 @@ impl Gateway {
              \n  Send something:\n\n    curl -H 'Content-Type: application/json' http://localhost:4318/v1/logs \\\n      \
              -d '{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{{\"body\":{{\"stringValue\":\"hello\"}}}}]}}]}}]}}'\n",
             env!("CARGO_PKG_VERSION"),
-            data_dir.display(),
+            options.data_dir.display(),
         );
     }
 }
@@ -484,10 +416,26 @@ async fn run_core(
     }
 }
 
-/// What is told when the gateway ends.
-struct Pages {
-    health: Option<Arc<extensions::health_check::server::HealthState>>,
-    ready: Arc<std::sync::atomic::AtomicBool>,
+/// Who is told when the gateway takes data and when it does so no more.
+struct Health {
+    check: Option<Arc<extensions::health_check::server::HealthState>>,
+    pages: Arc<AtomicBool>,
+}
+
+impl Health {
+    fn ready(&self) {
+        if let Some(check) = &self.check {
+            check.ready();
+        }
+        tracing::info!("Everything is ready. Begin running and processing data.");
+    }
+
+    fn not_ready(&self) {
+        self.pages.store(false, Relaxed);
+        if let Some(check) = &self.check {
+            check.not_ready();
+        }
+    }
 }
 
 /// What requests in hand occupy, and may occupy, on each core.

@@ -6,8 +6,9 @@ use trunkline_tests::{
     config::Config,
     eventually,
     gateway::READY,
-    grpc::Client,
+    grpc::{Call, Client},
     http::{self, Body, Request},
+    io::Target,
     otlp,
     tls::Certificates,
 };
@@ -47,6 +48,13 @@ impl Reloading {
         self.gateway.signal(Kill::SIGHUP);
     }
 
+    /// Waits until so many configurations have taken the place of the one before.
+    async fn replaced(&self, times: usize) {
+        self.said(READY, times + 1).await;
+        self.said("The former configuration has finished", times)
+            .await;
+    }
+
     /// Waits until the log has so many lines with a text.
     async fn said(&self, text: &str, times: usize) {
         eventually(text, async || {
@@ -79,7 +87,7 @@ both_runtimes! {
             .extension("zpages", &format!("{{endpoint: '{}'}}", admin.address()))
             .grpc_to(&other, &[]);
         running.reload(&config.yaml());
-        running.said(READY, 2).await;
+        running.replaced(1).await;
         let client = Client::connect(&running.grpc).await;
         for signal in [Signal::Traces, Signal::Logs] {
             client.export(signal, &otlp::items(signal, 2)).await.ok();
@@ -98,7 +106,7 @@ both_runtimes! {
         // And back again, several times.
         for generation in 3..6 {
             running.reload(&running.config().yaml());
-            running.said(READY, generation).await;
+            running.replaced(generation - 1).await;
             running.exports().await;
         }
         let finished = running.gateway.stop().await;
@@ -153,65 +161,109 @@ both_runtimes! {
         assert_eq!(running.gateway.stop().await.code(), 0);
     }
 
-    // What only shows when it starts (a port of the pages that is taken): the old configuration starts again.
-    async fn what_does_not_start_gives_way_to_the_old_one(runtime: Runtime) {
+    // What only shows when it starts, a port of the pages that is taken: nothing changes either.
+    async fn what_does_not_start_changes_nothing(runtime: Runtime) {
         let running = Reloading::start(runtime).await;
-        running.exports().await;
+        let client = Client::connect(&running.grpc).await;
+        client.export(Signal::Traces, &otlp::items(Signal::Traces, 2)).await.ok();
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap().to_string();
         running.reload(&running.config().extension("zpages", &format!("{{endpoint: '{address}'}}")).yaml());
-        running.said("The new configuration does not start; the one before is in force again", 1).await;
-        running.said(READY, 2).await;
-        running.exports().await;
+        running.said("The new configuration is not taken over", 1).await;
+        // The same connection, and the counters go on.
+        client.export(Signal::Traces, &otlp::items(Signal::Traces, 2)).await.ok();
+        assert_eq!(running.gateway.metrics().await.sum("otelcol_receiver_accepted_spans", &[]), 4.0);
         // Once the port is free, the same works.
         drop(taken);
         running.gateway.signal(Kill::SIGHUP);
-        running.said(READY, 3).await;
+        running.replaced(1).await;
         running.exports().await;
         let page = Request::post("/debug/servicez").method("GET").body(Body::None);
-        assert_eq!(http::send(trunkline_tests::io::Target::Tcp(address), &page).await.status, 200);
+        assert_eq!(http::send(Target::Tcp(address), &page).await.status, 200);
         assert_eq!(running.gateway.stop().await.code(), 0);
     }
 
-    // Requests in hand are finished under the configuration that accepted them; SIGTERM is heard meanwhile.
-    async fn requests_in_hand_are_finished_first(runtime: Runtime) {
+    // Requests in hand are finished by the configuration that accepted them, while the new one takes what comes: however
+    // long that lasts, health and metrics are there. SIGTERM finishes both.
+    async fn requests_in_hand_are_finished_beside_the_new_configuration(runtime: Runtime) {
         let running = Reloading::start(runtime).await;
         running.backend.hold();
         let client = Client::connect(&running.grpc).await;
-        let calls: Vec<_> = (0..8)
-            .map(|number| {
-                let (client, body) = (client.clone(), otlp::numbered(Signal::Traces, number, 1));
-                tokio::spawn(async move { client.export(Signal::Traces, &body).await.ok() })
-            })
-            .collect();
+        let export = |number| {
+            let (client, body) = (client.clone(), otlp::numbered(Signal::Traces, number, 1));
+            tokio::spawn(async move { client.export(Signal::Traces, &body).await.ok() })
+        };
+        let calls: Vec<_> = (0..8).map(export).collect();
         running.backend.wait_for_waiting(8).await;
-        let other = Backend::grpc();
-        running.reload(&Config::new(&running.grpc, &running.http).signals(&[Signal::Traces]).grpc_to(&other, &[]).yaml());
-        running.said("Starting shutdown", 1).await;
+        let (other, health) = (Backend::grpc(), Port::free());
+        let config = Config::new(&running.grpc, &running.http)
+            .signals(&[Signal::Traces])
+            .extension("health_check", &format!("{{endpoint: '{}'}}", health.address()))
+            .grpc_to(&other, &[]);
+        running.reload(&config.yaml());
+        running.said(READY, 2).await;
+        // New connections come to the new one, each of them: the old one has left its addresses.
+        eventually("the old one's farewell", async || {
+            let before = other.count();
+            let fresh = Client::connect(&running.grpc).await;
+            let call = Call::export(Signal::Traces, &otlp::items(Signal::Traces, 1)).with("grpc-timeout", "1S");
+            let _ = fresh.try_call(&call).await;
+            (other.count() > before).then_some(())
+        })
+        .await;
+        for _ in 0..10 {
+            let before = other.count();
+            Client::connect(&running.grpc).await.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await.ok();
+            assert_eq!(other.count(), before + 1);
+        }
+        let probe = Request::post("/").method("GET").body(Body::None);
+        assert_eq!(http::send(&health, &probe).await.status, 200);
+        assert!(running.gateway.metrics().await.sum("otelcol_receiver_accepted_spans", &[]) >= 10.0);
         running.gateway.signal(Kill::SIGTERM);
+        running.said("Starting shutdown", 1).await;
         running.backend.release();
         for call in calls {
             call.await.unwrap();
         }
-        assert_eq!((running.backend.count(), other.count()), (8, 0));
+        assert!(running.backend.count() >= 8);
         let finished = running.gateway.exited().await;
         assert_eq!(finished.code(), 0, "{}", finished.log);
     }
 
-    // A file that both configurations write in the same way is written on; it is not emptied.
+    // A unix socket goes from one to the other without a moment in which nobody answers, and its file with it.
+    async fn unix_sockets_are_taken_over(runtime: Runtime) {
+        let running = Reloading::start(runtime).await;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("endpoint: '{}', transport: unix", folder.path().join(name).display());
+        let socket = Target::Unix(folder.path().join("grpc.sock"));
+        for generation in 2..5 {
+            let config = running.config().protocols(&at("grpc.sock"), &at(&format!("http-{generation}.sock")));
+            running.reload(&config.yaml());
+            running.replaced(generation - 1).await;
+            for _ in 0..4 {
+                Client::connect(socket.clone()).await.export(Signal::Traces, &otlp::items(Signal::Traces, 1)).await.ok();
+            }
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the sockets of this configuration alone");
+        }
+        assert_eq!(running.backend.count(), 12);
+        assert_eq!(running.gateway.stop().await.code(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    // A file that both configurations write is written on, whatever else of it changed; it is not emptied.
     async fn files_that_stay_are_written_on(runtime: Runtime) {
         let running = Reloading::start(runtime).await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("spans.json");
-        let block = format!("{{path: '{}'}}", file.display());
+        let block = |more: &str| format!("{{path: '{}'{more}}}", file.display());
         let lines = || std::fs::read_to_string(&file).unwrap().lines().count();
-        for generation in 2..4 {
-            running.reload(&running.config().exporter("file", &block).processor("batch", &format!("{{timeout: {generation}s}}")).yaml());
-            running.said(READY, generation).await;
+        for (generation, more) in [(2, ""), (3, ""), (4, ", flush_interval: 2s")] {
+            running.reload(&running.config().exporter("file", &block(more)).processor("batch", &format!("{{timeout: {generation}s}}")).yaml());
+            running.replaced(generation - 1).await;
             running.exports().await;
             assert_eq!(lines(), generation - 1);
         }
         assert_eq!(running.gateway.stop().await.code(), 0);
-        assert_eq!(lines(), 2);
+        assert_eq!(lines(), 3);
     }
 }

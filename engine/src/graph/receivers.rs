@@ -1,7 +1,9 @@
 //! What listens on a core: accept loops, TLS handshakes, and the protocol's server
 //! behind each connection.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{cell::Cell, io, pin::pin, rc::Rc, time::Duration};
+
+use futures_lite::future::poll_once;
 
 use super::{Bound, Message, shared::OtlpServers};
 use crate::{
@@ -25,6 +27,8 @@ use crate::{
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Wait after an accept that failed for want of something (files, memory).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// Longest that the kernel takes to say that a socket listens no more.
+const LAST_ACCEPT: Duration = Duration::from_secs(1);
 /// OTLP specification: requests of up to 64 MiB.
 pub(crate) const MAX_REQUEST: usize = 64 << 20;
 
@@ -163,40 +167,70 @@ impl Endpoint {
     ) -> io::Result<()> {
         let (listener, distribute) = match &self.bound {
             Bound::Tcp(address) => (Listener::tcp(*address)?, false),
-            Bound::Unix(_) if core.core != 0 => return Ok(()),
-            Bound::Unix(path) => (Listener::unix(path)?, true),
+            Bound::Unix { .. } if core.core != 0 => return Ok(()),
+            Bound::Unix { path, again } => (Listener::unix(path, *again)?, true),
         };
+        let next = Cell::new(0usize);
         let (this, core, mesh) = (self.clone(), core.clone(), mesh.clone());
+        let take = move |accepted: Accepted, core: &CoreContext| {
+            if !distribute || mesh.cores() == 1 {
+                return this.serve(accepted, core);
+            }
+            let target = next.replace(next.get().wrapping_add(1)) % mesh.cores();
+            if target == core.core {
+                this.serve(accepted, core);
+            } else if let Err(Message::Connection(_, accepted)) =
+                mesh.send(target, Message::Connection(place, accepted))
+            {
+                this.serve(accepted, core);
+            }
+        };
         runtime::spawn(async move {
-            let watch = core.drain.watch();
-            let mut next = 0usize;
+            // The core waits for the last connections, and for the socket's file to go.
+            let (watch, _hold) = (core.drain.watch(), core.drain.hold());
             loop {
+                let mut accept = pin!(listener.accept());
                 let accepted = futures_lite::future::or(
                     async {
                         watch.begun().await;
                         None
                     },
-                    async { Some(listener.accept().await) },
+                    async { Some(accept.as_mut().await) },
                 )
                 .await;
                 match accepted {
-                    None => return,
+                    Some(Ok(accepted)) => take(accepted, &core),
                     Some(Err(error)) => {
                         tracing::warn!(error = %error, "Accepting a connection failed");
                         runtime::sleep(ACCEPT_AGAIN).await;
                     }
-                    Some(Ok(accepted)) if distribute && mesh.cores() > 1 => {
-                        let target = next % mesh.cores();
-                        next = next.wrapping_add(1);
-                        if target == core.core {
-                            this.serve(accepted, &core);
-                        } else if let Err(Message::Connection(_, accepted)) =
-                            mesh.send(target, Message::Connection(place, accepted))
-                        {
-                            this.serve(accepted, &core);
+                    None => {
+                        // Who has connected already is served. What waits is not dropped: it may
+                        // have a connection by now.
+                        let mut wait = distribute && listener.shut();
+                        let mut asked = false;
+                        loop {
+                            match poll_once(accept.as_mut()).await {
+                                Some(Ok(accepted)) => take(accepted, &core),
+                                Some(Err(_)) => return,
+                                None if asked => break,
+                                None => {
+                                    runtime::pass().await;
+                                    asked = true;
+                                    continue;
+                                }
+                            }
+                            accept.set(listener.accept());
+                            asked = false;
                         }
+                        wait |= !distribute && listener.shut();
+                        if wait
+                            && let Ok(Ok(accepted)) = runtime::timeout(LAST_ACCEPT, accept).await
+                        {
+                            take(accepted, &core);
+                        }
+                        return;
                     }
-                    Some(Ok(accepted)) => this.serve(accepted, &core),
                 }
             }
         });

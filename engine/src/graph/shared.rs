@@ -20,7 +20,12 @@ pub enum Bound {
     /// A TCP address, on every core.
     Tcp(SocketAddr),
     /// A unix socket; one core accepts and hands on.
-    Unix(PathBuf),
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// This process listens there already, and stops once it is taken over.
+        again: bool,
+    },
 }
 
 /// The servers of one `otlp` receiver.
@@ -108,24 +113,25 @@ impl Shared {
         })
     }
 
-    /// Opens the files that the settings name. Of those that are open, `open`, the ones with the
-    /// same settings are written on; nobody may write to the others any more.
+    /// Opens the files that the settings name. Where `running` has them open with the same
+    /// settings it goes on being written through the same writer; otherwise they are appended to.
     ///
     /// # Errors
     /// The Collector's text for what failed to start.
     pub fn open_files(
         &mut self,
         settings: &Settings,
-        open: &BTreeMap<ComponentId, Arc<exporters::file::Writer>>,
+        running: Option<&Shared>,
     ) -> Result<(), String> {
         let mut files = BTreeMap::new();
         for (id, component) in settings.exporters.iter().filter(|(_, c)| c.used) {
             let Some(config) = component.config::<exporters::file::config::Config>() else {
                 continue;
             };
-            let writer = match open.get(id).filter(|writer| writer.serves(config)) {
+            let open = running.iter().flat_map(|shared| shared.files.values());
+            let writer = match open.clone().find(|writer| writer.serves(config)) {
                 Some(writer) => writer.clone(),
-                None => exporters::file::open(config).map_err(|text| {
+                None => exporters::file::open(config, open).map_err(|text| {
                     format!("cannot start pipelines: failed to start \"{id}\" exporter: {text}")
                 })?,
             };
@@ -144,11 +150,15 @@ impl Shared {
     }
 }
 
-/// Binds an address for a moment, so that a port in use is an error at start; unless it is in use
-/// by those who will have left it by then.
+/// Binds an address for a moment, so that a port in use is an error at start; unless this process
+/// itself listens there.
 fn bind(address: &net::config::Address, held: &[&Bound]) -> Result<Bound, String> {
     if address.transport == Transport::Unix {
-        return Ok(Bound::Unix(PathBuf::from(&address.endpoint)));
+        let path = PathBuf::from(&address.endpoint);
+        let again = held
+            .iter()
+            .any(|held| matches!(held, Bound::Unix { path: held, .. } if *held == path));
+        return Ok(Bound::Unix { path, again });
     }
     let endpoint = &address.endpoint;
     let listening =

@@ -1,16 +1,26 @@
 //! One configuration after the other (SIGHUP), in the process that runs. The new
-//! one is read, checked and made ready beside the old one; what is wrong with it is
-//! an error in the log, and nothing changes. Then the old gateway finishes what it
-//! has accepted and the new one starts. Should that fail, the old one starts again.
+//! one is read, checked, built and started beside the old one, on the same
+//! addresses; what is wrong with it is an error in the log, and nothing changes.
+//! Once it serves, the old one takes no more connections and finishes what it has.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::{collections::BTreeMap, net::TcpListener};
 
-use super::{Files, Gateway};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
+
+use super::{Gateway, Health};
 use crate::{
+    admin::http::{self, BindError},
     cli::RunOptions,
     config::Settings,
     graph::Shared,
-    telemetry::{logs::LogHandle, setup},
+    telemetry::{
+        logs::{LogHandle, LogsConfig},
+        setup,
+    },
 };
 
 /// A configuration that can run, and what was made ready for it.
@@ -19,29 +29,26 @@ pub(super) struct Next {
     /// Attributes of the process's resource.
     pub(super) resource: Vec<(String, String)>,
     pub(super) shared: Shared,
+    logs: LogsConfig,
 }
 
 impl Next {
-    /// Loads and binds what the settings name beside those addresses that `running` has.
-    fn prepare(
-        settings: Settings,
-        resource: Vec<(String, String)>,
-        running: Option<&Shared>,
-    ) -> Result<Next, String> {
+    /// Loads and binds what the settings name beside what `running` has.
+    fn prepare(settings: Settings, running: Option<&Shared>) -> Result<Next, String> {
+        let telemetry = &settings.service.telemetry;
+        let resource = setup::resource(telemetry);
+        let logs = setup::logs(telemetry, &resource);
         let shared = Shared::prepare(&settings, running)?;
         Ok(Next {
             settings,
             resource,
             shared,
+            logs,
         })
     }
 
     /// The configuration as its sources have it now.
-    pub(super) async fn load(
-        options: &RunOptions,
-        running: &Shared,
-        log: &LogHandle,
-    ) -> Result<Next, String> {
+    async fn load(options: &RunOptions, running: &Shared) -> Result<Next, String> {
         let load = options.load.clone();
         // Sources may be far away; the pages must not wait for them.
         let settings = tokio::task::spawn_blocking(move || {
@@ -51,19 +58,91 @@ impl Next {
         })
         .await
         .map_err(|error| error.to_string())??;
-        let telemetry = &settings.service.telemetry;
-        let resource = setup::resource(telemetry);
-        let logs = setup::logs(telemetry, &resource);
-        let next = Next::prepare(settings, resource, Some(running))?;
-        log.reload(&logs).map_err(|error| error.to_string())?;
-        Ok(next)
+        Next::prepare(settings, Some(running))
     }
+}
+
+/// A gateway with its pages.
+struct Running {
+    gateway: Gateway,
+    pages: Pages,
+    logs: LogsConfig,
+}
+
+/// What the control thread serves for one gateway.
+pub(super) struct Pages {
+    pub(super) addresses: Addresses,
+    pub(super) servers: Vec<JoinHandle<()>>,
+    pub(super) stopped: watch::Receiver<bool>,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Starts a gateway and its pages, beside the one that runs.
+    async fn start(
+        next: Next,
+        options: &RunOptions,
+        before: Option<&Running>,
+        log: &LogHandle,
+    ) -> Result<(Running, Health), String> {
+        let logs = next.logs.clone();
+        let shared = before.map(|running| &running.gateway.shared);
+        let gateway = Gateway::start(next, options, shared, log)?;
+        let (stop, stopped) = watch::channel(false);
+        let mut pages = Pages {
+            addresses: Addresses::beside(before.map(|running| &running.pages.addresses)),
+            servers: Vec::new(),
+            stopped,
+            stop,
+        };
+        match gateway.open(&mut pages) {
+            Ok(health) => {
+                let running = Running {
+                    gateway,
+                    pages,
+                    logs,
+                };
+                Ok((running, health))
+            }
+            Err(text) => {
+                pages.close().await;
+                wait_for(Some(leave(gateway, false)?)).await;
+                Err(text)
+            }
+        }
+    }
+}
+
+impl Pages {
+    async fn close(self) {
+        tracing::info!("Stopping extensions...");
+        let _ = self.stop.send(true);
+        for server in self.servers {
+            let _ = server.await;
+        }
+    }
+}
+
+/// Lets a gateway finish what it has, on a thread of its own. Ready when it is gone. `replaced`:
+/// another has taken its place.
+fn leave(gateway: Gateway, replaced: bool) -> Result<oneshot::Receiver<()>, String> {
+    let (done, gone) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("stop".into())
+        .spawn(move || {
+            gateway.stop();
+            if replaced {
+                tracing::info!("The former configuration has finished");
+            }
+            let _ = done.send(());
+        })
+        .map_err(|error| format!("cannot stop: {error}"))?;
+    Ok(gone)
 }
 
 /// Runs the gateway, with one configuration after the other, until it is told to stop.
 pub(super) fn serve(
     settings: Settings,
-    resource: Vec<(String, String)>,
     options: &RunOptions,
     log: &LogHandle,
 ) -> Result<(), String> {
@@ -72,48 +151,109 @@ pub(super) fn serve(
         .build()
         .map_err(|error| format!("cannot start the control thread: {error}"))?;
     control.block_on(async {
-        // Once for all configurations: a signal that comes between two is not lost.
+        // Before anything runs: a signal that comes early is not lost.
         let mut signals = Signals::listen()?;
-        let mut settings = settings;
-        let mut next = Next::prepare(settings.clone(), resource, None)?;
-        let mut files = Files::default();
-        let mut before: Option<Settings> = None;
+        let next = Next::prepare(settings, None)?;
+        let (mut running, mut health) = Running::start(next, options, None, log).await?;
+        let mut leaving = None;
+        running.gateway.greet(options);
+        health.ready();
         loop {
-            let ended = match Gateway::start(next, options, &files, log) {
-                Ok(gateway) => {
-                    let before = std::mem::take(&mut files);
-                    let (ended, open) = gateway.control(before, options, log, &mut signals).await;
-                    files = open;
-                    ended
+            match signals.next().await {
+                Word::Stop(signal) => {
+                    tracing::info!(signal, "Received signal from OS");
+                    break;
                 }
-                Err(text) => Err(text),
-            };
-            next = match (ended, before.take()) {
-                (Ok(None), _) => return Ok(()),
-                (Ok(Some(next)), _) => {
-                    before = Some(std::mem::replace(&mut settings, next.settings.clone()));
-                    *next
+                Word::Reload => {
+                    // Two side by side are enough.
+                    wait_for(leaving.take()).await;
+                    match change(&running, options, log).await {
+                        Ok((new, its)) => {
+                            health = its;
+                            health.ready();
+                            let old = std::mem::replace(&mut running, new);
+                            old.pages.close().await;
+                            leaving = Some(leave(old.gateway, true)?);
+                        }
+                        Err(error) => tracing::error!(
+                            error,
+                            "The new configuration is not taken over; the one before stays in force"
+                        ),
+                    }
                 }
-                (Err(text), None) => return Err(text),
-                (Err(text), Some(old)) => {
-                    let telemetry = &old.service.telemetry;
-                    let resource = setup::resource(telemetry);
-                    log.reload(&setup::logs(telemetry, &resource))
-                        .map_err(|error| error.to_string())?;
-                    tracing::error!(
-                        error = text,
-                        "The new configuration does not start; the one before is in force again"
-                    );
-                    settings = old.clone();
-                    Next::prepare(old, resource, None)?
-                }
-            };
+            }
         }
+        tracing::info!("Starting shutdown...");
+        health.not_ready();
+        // The pages stay up while the cores finish.
+        wait_for(Some(leave(running.gateway, false)?)).await;
+        wait_for(leaving).await;
+        running.pages.close().await;
+        tracing::info!("Shutdown complete.");
+        Ok(())
     })
 }
 
+async fn wait_for(gone: Option<oneshot::Receiver<()>>) {
+    if let Some(gone) = gone {
+        // An error says that the thread is gone, too.
+        let _ = gone.await;
+    }
+}
+
+/// Starts the configuration as its sources have it now beside the one that runs.
+async fn change(
+    running: &Running,
+    options: &RunOptions,
+    log: &LogHandle,
+) -> Result<(Running, Health), String> {
+    let next = Next::load(options, &running.gateway.shared).await?;
+    tracing::warn!("Config updated, restart service");
+    log.reload(&next.logs).map_err(|error| error.to_string())?;
+    let started = Running::start(next, options, Some(running), log).await;
+    if started.is_err() {
+        log.reload(&running.logs)
+            .map_err(|error| error.to_string())?;
+    }
+    started
+}
+
+/// The addresses of pages, which stay bound from one configuration to the next.
+#[derive(Default)]
+pub(super) struct Addresses {
+    before: BTreeMap<String, TcpListener>,
+    bound: BTreeMap<String, TcpListener>,
+}
+
+impl Addresses {
+    fn beside(running: Option<&Addresses>) -> Addresses {
+        let bound = running.iter().flat_map(|addresses| &addresses.bound);
+        Addresses {
+            before: bound
+                .filter_map(|(endpoint, socket)| Some((endpoint.clone(), socket.try_clone().ok()?)))
+                .collect(),
+            bound: BTreeMap::new(),
+        }
+    }
+
+    /// Listens on an address, with the socket of the one who listens there now if there is one.
+    ///
+    /// # Errors
+    /// See [`http::bind`].
+    pub(super) fn bind(&mut self, endpoint: &str) -> Result<TcpListener, BindError> {
+        let listener = match self.before.remove(endpoint) {
+            Some(listener) => listener,
+            None => http::bind(endpoint)?,
+        };
+        if let Ok(kept) = listener.try_clone() {
+            self.bound.insert(endpoint.to_owned(), kept);
+        }
+        Ok(listener)
+    }
+}
+
 /// What the process is told from outside.
-pub(super) enum Word {
+enum Word {
     /// To end; the signal's name.
     Stop(&'static str),
     /// To read the configuration again.
@@ -121,7 +261,7 @@ pub(super) enum Word {
 }
 
 /// The signals that the gateway listens to.
-pub(super) struct Signals {
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -138,7 +278,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Word {
+    async fn next(&mut self) -> Word {
         tokio::select! {
             biased;
             _ = self.terminate.recv() => Word::Stop("terminated"),

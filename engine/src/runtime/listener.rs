@@ -5,14 +5,18 @@
 #![allow(unsafe_code)]
 
 use std::{
+    cell::Cell,
     io,
-    net::SocketAddr,
-    os::fd::{AsRawFd, FromRawFd, IntoRawFd},
+    net::{Shutdown, SocketAddr},
+    os::{
+        fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Mode, Stream, current_mode};
 
@@ -21,8 +25,10 @@ const PREDECESSOR: Duration = Duration::from_millis(500);
 
 /// A listening socket on this core's executor.
 pub struct Listener {
+    /// Of `inner`, which owns it.
+    fd: RawFd,
     inner: Inner,
-    _unlink: Option<Unlink>,
+    unlink: Cell<Option<Unlink>>,
 }
 
 enum Inner {
@@ -52,11 +58,26 @@ impl Accepted {
     }
 }
 
-struct Unlink(PathBuf);
+/// The file of a unix socket; removed when dropped, unless another has taken its place.
+struct Unlink {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Unlink {
+    fn of(path: &Path) -> io::Result<Unlink> {
+        Ok(Unlink {
+            path: path.to_owned(),
+            inode: std::fs::symlink_metadata(path)?.ino(),
+        })
+    }
+}
 
 impl Drop for Unlink {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -119,6 +140,7 @@ impl Listener {
     pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
         let socket = reuseport_socket(address, true)?;
         socket.listen(1024)?;
+        let fd = socket.as_raw_fd();
         let inner = match current_mode() {
             Some(Mode::IoUring) => {
                 // SAFETY: the descriptor is a bound TCP socket that nobody else owns.
@@ -132,17 +154,23 @@ impl Listener {
             }
         };
         Ok(Listener {
+            fd,
             inner,
-            _unlink: None,
+            unlink: Cell::new(None),
         })
     }
 
     /// Listens on a unix socket; one core does and distributes. A stale socket file that nobody
-    /// answers on is replaced.
+    /// answers on is replaced; with `again` also that of a listener of this process, in one step:
+    /// whoever connects reaches the one or the other.
     ///
     /// # Errors
     /// The kernel's answer; `AddrInUse` where somebody answers on the path.
-    pub fn unix(path: &Path) -> io::Result<Listener> {
+    pub fn unix(path: &Path, again: bool) -> io::Result<Listener> {
+        let target = path;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        let path = if again { Path::new(&beside) } else { path };
         if path.exists() {
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
                 return Err(io::ErrorKind::AddrInUse.into());
@@ -152,22 +180,45 @@ impl Listener {
                 std::fs::remove_file(path)?;
             }
         }
-        let inner = match current_mode() {
+        let (fd, inner) = match current_mode() {
             Some(Mode::IoUring) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
                 socket.bind(&socket2::SockAddr::unix(path)?)?;
                 socket.listen(1024)?;
+                let fd = socket.into_raw_fd();
                 // SAFETY: the descriptor is a bound socket that nobody else owns.
-                Inner::IoUring(unsafe {
-                    glommio::net::TcpListener::from_raw_fd(socket.into_raw_fd())
-                })
+                let listener = unsafe { glommio::net::TcpListener::from_raw_fd(fd) };
+                (fd, Inner::IoUring(listener))
             }
-            _ => Inner::EpollUnix(tokio::net::UnixListener::bind(path)?),
+            _ => {
+                let listener = tokio::net::UnixListener::bind(path)?;
+                (listener.as_raw_fd(), Inner::EpollUnix(listener))
+            }
         };
+        let mut unlink = Unlink::of(path)?;
+        if again {
+            std::fs::rename(path, target)?;
+            unlink.path = target.to_owned();
+        }
         Ok(Listener {
+            fd,
             inner,
-            _unlink: Some(Unlink(path.to_owned())),
+            unlink: Cell::new(Some(unlink)),
         })
+    }
+
+    /// Takes no connection from here on. Says whether [`Listener::accept`] is to be waited for once
+    /// more: io_uring may hold a connection for whoever waits there, who gets that or an error.
+    pub fn shut(&self) -> bool {
+        // What has no path any more nobody connects to. (And shutting such a socket down makes
+        // it readable for ever.)
+        let unix = self.unlink.take().is_some();
+        if unix || !matches!(self.inner, Inner::IoUring(_)) {
+            return false;
+        }
+        // SAFETY: the reactor's listener owns the descriptor for longer than this call.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        SockRef::from(&fd).shutdown(Shutdown::Both).is_ok()
     }
 
     /// Waits for the next connection.

@@ -31,12 +31,17 @@ use crate::{
     telemetry::metrics::{Destination, ExporterMetrics},
 };
 
-/// Starts the exporter for the whole process.
+/// Starts the exporter for the whole process. A file that one of `others` has open is appended to,
+/// whatever the configuration says.
 ///
 /// # Errors
 /// Directory or file cannot be made; the Collector's texts.
-pub fn open(config: &config::Config) -> Result<Arc<Writer>, String> {
-    Writer::start(config).map(Arc::new)
+pub fn open<'a>(
+    config: &config::Config,
+    mut others: impl Iterator<Item = &'a Arc<Writer>>,
+) -> Result<Arc<Writer>, String> {
+    let shared = others.any(|writer| writer.path() == config.path);
+    Writer::start(config, shared).map(Arc::new)
 }
 
 /// The exporter for one signal on one core.

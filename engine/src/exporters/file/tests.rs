@@ -18,7 +18,7 @@ fn config(path: &Path, change: impl FnOnce(&mut Config)) -> Config {
 
 fn export(config: &Config, batches: Vec<Batch>) -> (Vec<Outcome>, CoreContext) {
     let core = testing::core();
-    let writer = open(config).unwrap();
+    let writer = open(config, std::iter::empty()).unwrap();
     let exporter = build(&testing::id("file"), config, Signal::Logs, &core, writer).unwrap();
     let outcomes = testing::run(async move {
         let context = testing::context();
@@ -119,14 +119,19 @@ fn directories_are_made_on_demand_with_the_permissions_asked_for() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/er/out");
-    let missing = open(&config(&path, |_| {})).err().unwrap();
+    let missing = open(&config(&path, |_| {}), std::iter::empty())
+        .err()
+        .unwrap();
     assert_eq!(
         missing,
         format!("open {}: no such file or directory", path.display())
     );
-    let rotating = open(&config(&path, |config| {
-        config.rotation.insert();
-    }));
+    let rotating = open(
+        &config(&path, |config| {
+            config.rotation.insert();
+        }),
+        std::iter::empty(),
+    );
     assert_eq!(
         rotating.err().unwrap(),
         format!(
@@ -138,7 +143,7 @@ fn directories_are_made_on_demand_with_the_permissions_asked_for() {
         config.create_directory = true;
         config.directory_permissions = "0700".to_owned();
     });
-    drop(open(&made).unwrap());
+    drop(open(&made, std::iter::empty()).unwrap());
     let mode = fs::metadata(path.parent().unwrap())
         .unwrap()
         .permissions()

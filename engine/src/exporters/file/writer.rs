@@ -56,6 +56,7 @@ struct Job {
 
 /// The way to the thread. The thread ends when this is dropped.
 pub struct Writer {
+    path: String,
     /// The settings it was opened with, as text.
     opened_with: String,
     queue: Option<mpsc::Sender<Job>>,
@@ -68,11 +69,18 @@ impl Writer {
         self.opened_with == format!("{config:?}")
     }
 
-    /// Opens the file, as far as it is known, and starts the thread.
+    /// The file, or the pattern of the many, as configured.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Opens the file, as far as it is known, and starts the thread. `shared`: another writer has
+    /// it open; nothing is emptied.
     ///
     /// # Errors
     /// The Collector's texts for directories and files that cannot be made.
-    pub fn start(config: &Config) -> Result<Writer, String> {
+    pub fn start(config: &Config, shared: bool) -> Result<Writer, String> {
+        let append = config.append || shared;
         let grouped = config.group_by.enabled;
         let path = PathBuf::from(&config.path);
         let folder = match path.parent() {
@@ -102,7 +110,7 @@ impl Writer {
                 .unwrap_or(1)
                 .max(1),
             mode,
-            existing: if config.append {
+            existing: if append {
                 Existing::Append
             } else {
                 let now = SystemTime::now();
@@ -121,7 +129,7 @@ impl Writer {
                     )
                 })?;
             }
-            let existing = if config.append {
+            let existing = if append {
                 Existing::Append
             } else {
                 Existing::Truncate
@@ -135,6 +143,7 @@ impl Writer {
             files.fixed.push(only);
         }
         let mut writer = Writer::over(files)?;
+        writer.path.clone_from(&config.path);
         writer.opened_with = format!("{config:?}");
         Ok(writer)
     }
@@ -157,6 +166,7 @@ impl Writer {
             .spawn(move || run(files, jobs))
             .map_err(|e| format!("starting the writing thread: {}", os_error(&e)))?;
         Ok(Writer {
+            path: String::new(),
             opened_with: String::new(),
             queue: Some(queue),
             thread: Mutex::new(Some(thread)),
