@@ -2,6 +2,5 @@
 
 pub mod attributes;
 pub mod batch;
-mod go_regexp;
 pub mod memory_limiter;
 pub mod resource;

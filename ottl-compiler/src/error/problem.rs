@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::types::{Shown, TypeSet};
+use crate::types::Shown;
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,7 @@ pub enum Problem {
     UndefinedFunction {
         name: String,
         nearest: Option<String>,
+        elsewhere: Option<&'static str>,
     },
     UndefinedReference {
         name: String,
@@ -118,14 +119,6 @@ pub enum Problem {
         what: String,
         got: String,
     },
-    Expected {
-        wanted: Shown,
-        got: Shown,
-    },
-    Unparsable {
-        what: &'static str,
-        text: String,
-    },
     Create {
         cause: String,
     },
@@ -133,6 +126,7 @@ pub enum Problem {
     UndefinedEnum {
         name: String,
         nearest: Option<String>,
+        elsewhere: Option<&'static str>,
     },
     MissingContext {
         path: String,
@@ -155,10 +149,6 @@ pub enum Problem {
     ExtraKeys {
         segment: String,
     },
-    MissingKeys {
-        path: String,
-        wanted: &'static str,
-    },
     KeyType {
         wanted: Shown,
         got: Shown,
@@ -171,13 +161,6 @@ pub enum Problem {
         path: String,
     },
     StrayLambda,
-    LambdaArity {
-        wanted: usize,
-        got: usize,
-    },
-    DuplicateParameter {
-        name: String,
-    },
     // Inference.
     NoContext {
         supported: Vec<&'static str>,
@@ -188,11 +171,6 @@ pub enum Problem {
     // Operands.
     Fold {
         cause: String,
-    },
-    OperandTypes {
-        op: String,
-        left: TypeSet,
-        right: TypeSet,
     },
 }
 
@@ -214,17 +192,29 @@ impl Problem {
     pub fn help(&self) -> Option<String> {
         let meant = |name: &String| format!("did you mean `{name}`?");
         Some(match self {
+            Problem::UndefinedFunction {
+                elsewhere: Some(context),
+                ..
+            } => format!("it is to be had in the context {context}"),
+            Problem::UndefinedEnum {
+                elsewhere: Some(context),
+                ..
+            } => format!("it is a symbol of the context {context}"),
             Problem::UndefinedFunction { nearest, .. }
             | Problem::UndefinedReference { nearest, .. }
             | Problem::NoParameter { nearest, .. }
             | Problem::UndefinedEnum { nearest, .. }
             | Problem::UndefinedPath { nearest, .. } => meant(nearest.as_ref()?),
-            Problem::Count { signature, .. }
-            | Problem::Missing { signature, .. }
-            | Problem::Argument { signature, .. } => match self.inner().help() {
+            Problem::Count { signature, .. } | Problem::Missing { signature, .. } => {
+                format!("it is declared {signature}")
+            }
+            Problem::Argument {
+                cause, signature, ..
+            } if cause.is_of_kind() => match cause.help() {
                 Some(help) => format!("{help}\n    it is declared {signature}"),
                 None => format!("it is declared {signature}"),
             },
+            Problem::Argument { cause, .. } => return cause.help(),
             Problem::MissingContext { options, .. } | Problem::WrongContext { options, .. } => {
                 format!("write {}", alternatives(options))
             }
@@ -267,10 +257,12 @@ impl Problem {
         })
     }
 
-    fn inner(&self) -> &Problem {
+    /// Whether an argument is not of the kind that is declared.
+    fn is_of_kind(&self) -> bool {
         match self {
-            Problem::Argument { cause, .. } => cause,
-            _ => &Problem::PositionalAfterNamed,
+            Problem::MustBe { .. } | Problem::Fold { .. } => true,
+            Problem::Element { cause, .. } => cause.is_of_kind(),
+            _ => false,
         }
     }
 }
@@ -400,10 +392,6 @@ impl fmt::Display for Problem {
                 )
             }
             Problem::MustBe { what, got } => write!(f, "must be {what} but got {got}"),
-            Problem::Expected { wanted, got } => write!(f, "expected {wanted} but got {got}"),
-            Problem::Unparsable { what, text } => {
-                write!(f, "{what}: parsing {text:?}: invalid syntax")
-            }
             Problem::Create { cause } => write!(f, "couldn't create function: {cause}"),
             Problem::UndefinedEnum { name, .. } => write!(f, "enum symbol, {name}, not found"),
             Problem::MissingContext { path, options } => write!(
@@ -441,9 +429,6 @@ impl fmt::Display for Problem {
                 "the keys indexing {segment:?} were not used by the context - this likely means \
                  you are trying to index a path that does not support indexing"
             ),
-            Problem::MissingKeys { path, wanted } => {
-                write!(f, "{path} must be indexed by {wanted}")
-            }
             Problem::KeyType { wanted, got } => {
                 write!(f, "the key must be {wanted} but is {got}")
             }
@@ -459,13 +444,6 @@ impl fmt::Display for Problem {
                 f,
                 "lambda expressions can only be passed to function arguments that accept them"
             ),
-            Problem::LambdaArity { wanted, got } => write!(
-                f,
-                "lambda should be defined with exactly {wanted} formal(s), but has {got}"
-            ),
-            Problem::DuplicateParameter { name } => {
-                write!(f, "the lambda's parameter {name:?} is defined twice")
-            }
             Problem::NoContext {
                 supported,
                 statements,
@@ -478,9 +456,6 @@ impl fmt::Display for Problem {
                 supported.join(", ")
             ),
             Problem::Fold { cause } => f.write_str(cause),
-            Problem::OperandTypes { op, left, right } => {
-                write!(f, "unsupported operation: {left} {op} {right}")
-            }
         }
     }
 }

@@ -1,11 +1,13 @@
-//! OTTL text to syntax tree: [`lexer`] (tokens), [`literal`] (what literal tokens mean),
-//! [`parser`] (tokens to [`ast`]). Nothing here knows a path, a function or an enum by name;
+//! OTTL text to syntax tree: `lexer` (tokens), `literal` (what literal tokens mean),
+//! `parser` and `terms` (tokens to [`ast`]). Nothing here knows a path, a function or an enum by name;
 //! that is `check`'s.
 
 pub mod ast;
-pub(crate) mod lexer;
-pub(crate) mod literal;
-pub(crate) mod parser;
+mod input;
+mod lexer;
+mod literal;
+mod parser;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -50,7 +52,7 @@ impl Span {
 /// # Errors
 /// One [`Diagnostic`]: parsing stops at the first thing that cannot be read.
 pub fn parse_statement(source: &str) -> Result<ast::Statement, Diagnostic> {
-    parser::run(source, Kind::Statement, parser::statement)
+    input::run(source, Kind::Statement, parser::statement)
 }
 
 /// Parses a condition.
@@ -58,7 +60,7 @@ pub fn parse_statement(source: &str) -> Result<ast::Statement, Diagnostic> {
 /// # Errors
 /// One [`Diagnostic`].
 pub fn parse_condition(source: &str) -> Result<ast::Expr, Diagnostic> {
-    parser::run(source, Kind::Condition, parser::condition)
+    input::run(source, Kind::Condition, parser::condition)
 }
 
 /// Parses a value expression.
@@ -66,5 +68,5 @@ pub fn parse_condition(source: &str) -> Result<ast::Expr, Diagnostic> {
 /// # Errors
 /// One [`Diagnostic`].
 pub fn parse_value(source: &str) -> Result<ast::Expr, Diagnostic> {
-    parser::run(source, Kind::Expression, parser::value)
+    input::run(source, Kind::Expression, parser::value)
 }

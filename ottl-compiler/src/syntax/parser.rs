@@ -3,125 +3,16 @@
 //! choice; what it refuses because a choice is not reconsidered is refused here by looking at
 //! what kind of expression was read (`ExprKind::is_value` and its neighbours).
 
-use nom::{
-    Err, IResult, Parser,
-    branch::alt,
-    combinator::{map, opt},
-    error::{ErrorKind, ParseError},
-    sequence::preceded,
-};
+use nom::{Err, Parser, combinator::opt, sequence::preceded};
 
 use super::{
-    MAX_NESTING, Span,
-    ast::{Arg, ArgValue, Call, Expr, ExprKind, Key, Lambda, Name, Path, Segment, Statement},
-    lexer::{self, Token, TokenKind},
-    literal,
+    Span,
+    ast::{Expr, ExprKind, Statement},
+    input::{Fault, Input, Parsed, committed, fail, name_length, token},
+    lexer::TokenKind,
+    terms::{call, primary},
 };
-use crate::{
-    error::{Diagnostic, Kind, Problem},
-    ops::MathOp,
-};
-
-/// What is left to read.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    source: &'a str,
-    tokens: &'a [Token],
-    depth: u32,
-}
-
-/// Why it cannot be read, and where.
-pub struct Fault {
-    span: Span,
-    problem: Box<Problem>,
-}
-
-impl ParseError<Input<'_>> for Fault {
-    fn from_error_kind(input: Input<'_>, _: ErrorKind) -> Self {
-        input.fault("something else")
-    }
-
-    fn append(_: Input<'_>, _: ErrorKind, other: Self) -> Self {
-        other
-    }
-
-    /// Of two alternatives that fail, the one that came further knows better.
-    fn or(self, other: Self) -> Self {
-        if self.span.start > other.span.start {
-            self
-        } else {
-            other
-        }
-    }
-}
-
-type Parsed<'a, T> = IResult<Input<'a>, T, Fault>;
-
-impl<'a> Input<'a> {
-    fn kind(&self) -> Option<TokenKind> {
-        self.tokens.first().map(|token| token.kind)
-    }
-
-    fn kind_at(&self, at: usize) -> Option<TokenKind> {
-        self.tokens.get(at).map(|token| token.kind)
-    }
-
-    /// Where the next token is, or the end.
-    fn here(&self) -> Span {
-        let end = self.source.len() as u32;
-        self.tokens
-            .first()
-            .map_or(Span { start: end, end }, |token| token.span)
-    }
-
-    fn advance(&self, by: usize) -> Input<'a> {
-        Input {
-            tokens: self.tokens.get(by..).unwrap_or_default(),
-            ..*self
-        }
-    }
-
-    fn fault(&self, expected: &'static str) -> Fault {
-        let span = self.here();
-        let found = span.of(self.source).to_owned();
-        let problem = Box::new(Problem::Unexpected { expected, found });
-        Fault { span, problem }
-    }
-
-    /// Nothing else can stand here.
-    fn refuse<T>(&self, expected: &'static str) -> Parsed<'a, T> {
-        Err(Err::Failure(self.fault(expected)))
-    }
-}
-
-fn fail<T>(span: Span, problem: Problem) -> Result<T, Err<Fault>> {
-    let problem = Box::new(problem);
-    Err(Err::Failure(Fault { span, problem }))
-}
-
-/// Lexes and parses all of a text.
-pub fn run<'a, T>(
-    source: &'a str,
-    kind: Kind,
-    mut parse: impl FnMut(Input<'_>) -> Parsed<'_, T>,
-) -> Result<T, Diagnostic> {
-    let tokens = lexer::tokens(source, kind)?;
-    let input = Input {
-        source,
-        tokens: &tokens,
-        depth: 0,
-    };
-    match parse(input) {
-        Ok((_, parsed)) => Ok(parsed),
-        Err(Err::Error(fault) | Err::Failure(fault)) => {
-            Err(Diagnostic::new(kind, source, fault.span, *fault.problem))
-        }
-        Err(Err::Incomplete(_)) => {
-            let fault = input.fault("something else");
-            Err(Diagnostic::new(kind, source, fault.span, *fault.problem))
-        }
-    }
-}
+use crate::{error::Problem, ops::MathOp};
 
 /// `editor(…) [where condition]` and nothing behind.
 pub fn statement(input: Input<'_>) -> Parsed<'_, Statement> {
@@ -159,28 +50,6 @@ fn end<'a>(input: Input<'a>, expected: &'static str) -> Parsed<'a, ()> {
     }
 }
 
-/// What fails here fails for good.
-fn committed<'a, T>(
-    mut parse: impl FnMut(Input<'a>) -> Parsed<'a, T>,
-) -> impl FnMut(Input<'a>) -> Parsed<'a, T> {
-    move |input| {
-        parse(input).map_err(|error| match error {
-            Err::Error(fault) => Err::Failure(fault),
-            error => error,
-        })
-    }
-}
-
-fn token<'a>(
-    kind: TokenKind,
-    expected: &'static str,
-) -> impl Fn(Input<'a>) -> Parsed<'a, Span> + Copy {
-    move |input| match input.tokens.split_first() {
-        Some((token, tokens)) if token.kind == kind => Ok((Input { tokens, ..input }, token.span)),
-        _ => Err(Err::Error(input.fault(expected))),
-    }
-}
-
 fn word_where(input: Input<'_>) -> Parsed<'_, Span> {
     let (rest, span) = token(TokenKind::Lower, "`where`")(input)?;
     if span.of(input.source) == "where" {
@@ -188,29 +57,6 @@ fn word_where(input: Input<'_>) -> Parsed<'_, Span> {
     } else {
         Err(Err::Error(input.fault("`where`")))
     }
-}
-
-/// How many tokens make up the name at the front: `IsMatch` is four.
-fn name_length(input: Input<'_>) -> Option<usize> {
-    let len = input
-        .tokens
-        .iter()
-        .take_while(|token| matches!(token.kind, TokenKind::Lower | TokenKind::Upper))
-        .count();
-    (len > 0).then_some(len)
-}
-
-fn name(input: Input<'_>, len: usize) -> (Input<'_>, Name) {
-    let tokens = input.tokens.get(..len).unwrap_or_default();
-    let text = tokens
-        .iter()
-        .map(|token| token.span.of(input.source))
-        .collect();
-    let span = match tokens {
-        [first, .., last] => first.span.to(last.span),
-        _ => input.here(),
-    };
-    (input.advance(len), Name { text, span })
 }
 
 /// A condition, of which nothing is known to follow.
@@ -224,7 +70,7 @@ fn truth(input: Input<'_>) -> Parsed<'_, Expr> {
 }
 
 /// A value where no condition may stand.
-fn plain_value(input: Input<'_>) -> Parsed<'_, Expr> {
+pub(super) fn plain_value(input: Input<'_>) -> Parsed<'_, Expr> {
     let (rest, expr) = climb(input, Level::Or)?;
     want_value(&expr)?;
     Ok((rest, expr))
@@ -238,7 +84,7 @@ fn want_condition(expr: &Expr) -> Result<(), Err<Fault>> {
     fail(expr.span, Problem::NotACondition { what })
 }
 
-fn want_value(expr: &Expr) -> Result<(), Err<Fault>> {
+pub(super) fn want_value(expr: &Expr) -> Result<(), Err<Fault>> {
     if expr.kind.is_value() {
         return Ok(());
     }
@@ -246,7 +92,7 @@ fn want_value(expr: &Expr) -> Result<(), Err<Fault>> {
     fail(expr.span, Problem::NotAValue { what })
 }
 
-fn want_operand(expr: &Expr) -> Result<(), Err<Fault>> {
+pub(super) fn want_operand(expr: &Expr) -> Result<(), Err<Fault>> {
     if expr.kind.is_operand() {
         return Ok(());
     }
@@ -256,7 +102,7 @@ fn want_operand(expr: &Expr) -> Result<(), Err<Fault>> {
 
 /// How tightly an operator binds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+pub(super) enum Level {
     Or,
     And,
     Not,
@@ -283,7 +129,7 @@ fn math_level(op: MathOp) -> Level {
 }
 
 /// An operand and the operators behind it that bind at least as tightly as `least`.
-fn climb(input: Input<'_>, least: Level) -> Parsed<'_, Expr> {
+pub(super) fn climb(input: Input<'_>, least: Level) -> Parsed<'_, Expr> {
     let (mut input, mut left) = prefix(input, least)?;
     while let Some(kind) = input.kind()
         && let Some(found) = level(kind)
@@ -406,311 +252,4 @@ fn prefix(input: Input<'_>, least: Level) -> Parsed<'_, Expr> {
         }
         _ => primary(input),
     }
-}
-
-fn primary(input: Input<'_>) -> Parsed<'_, Expr> {
-    let Some(first) = input.tokens.first().copied() else {
-        return input.refuse("a value");
-    };
-    let span = first.span;
-    let text = span.of(input.source);
-    let at = |problem| {
-        let problem = Box::new(problem);
-        Err::Failure(Fault { span, problem })
-    };
-    let kind = match first.kind {
-        TokenKind::Nil => ExprKind::Nil,
-        TokenKind::Bool(value) => ExprKind::Bool(value),
-        TokenKind::Int => ExprKind::Int(literal::int(text).map_err(at)?),
-        TokenKind::Float => ExprKind::Float(literal::float(text).map_err(at)?),
-        TokenKind::Bytes => ExprKind::Bytes(literal::bytes(text).map_err(at)?),
-        TokenKind::String => ExprKind::String(string(first, input)?),
-        TokenKind::Upper | TokenKind::Lower => return named(input),
-        TokenKind::LParen => return nested(input, alt((lambda, group))),
-        TokenKind::LBracket => return nested(input, list),
-        TokenKind::LBrace => return nested(input, map_literal),
-        _ => return input.refuse("a value"),
-    };
-    Ok((input.advance(1), Expr { kind, span }))
-}
-
-fn string(token: Token, input: Input<'_>) -> Result<Vec<u8>, Err<Fault>> {
-    literal::string(token.span.of(input.source)).or_else(|(problem, within)| {
-        let start = token.span.start + within.start;
-        let end = token.span.start + within.end;
-        fail(Span { start, end }, problem)
-    })
-}
-
-/// Parses one level further down, if that is not too deep.
-fn nested<'a>(
-    input: Input<'a>,
-    mut parse: impl Parser<Input<'a>, Output = Expr, Error = Fault>,
-) -> Parsed<'a, Expr> {
-    if input.depth >= MAX_NESTING {
-        return fail(input.here(), Problem::TooDeep);
-    }
-    let deeper = Input {
-        depth: input.depth + 1,
-        ..input
-    };
-    let (rest, expr) = parse.parse(deeper)?;
-    Ok((
-        Input {
-            depth: input.depth,
-            ..rest
-        },
-        expr,
-    ))
-}
-
-/// A call, an enum symbol or a path.
-fn named(input: Input<'_>) -> Parsed<'_, Expr> {
-    let len = name_length(input).unwrap_or(1);
-    if input.kind_at(len) == Some(TokenKind::LParen) {
-        return map(call, |call| Expr {
-            span: call.span,
-            kind: ExprKind::Call(Box::new(call)),
-        })
-        .parse(input);
-    }
-    match (input.kind(), len) {
-        (Some(TokenKind::Upper), 1) => {
-            let (rest, name) = name(input, 1);
-            let (span, kind) = (name.span, ExprKind::Enum(name.text));
-            Ok((rest, Expr { kind, span }))
-        }
-        (Some(TokenKind::Lower), 1) => path(input),
-        (Some(TokenKind::Lower), _) if input.kind_at(1) == Some(TokenKind::Lower) => path(input),
-        _ => input.advance(len).refuse("`(` after the function's name"),
-    }
-}
-
-fn path(input: Input<'_>) -> Parsed<'_, Expr> {
-    let start = input.here();
-    let (mut input, first) = segment(input)?;
-    let mut segments = vec![first];
-    while input.kind() == Some(TokenKind::Dot) {
-        let (rest, next) = committed(segment)(input.advance(1))?;
-        input = rest;
-        segments.push(next);
-    }
-    let last = segments.last().map_or(start, Segment::span);
-    let kind = ExprKind::Path(Path { segments });
-    let span = start.to(last);
-    Ok((input, Expr { kind, span }))
-}
-
-impl Segment {
-    /// Name and keys.
-    pub(crate) fn span(&self) -> Span {
-        self.name
-            .span
-            .to(self.keys.last().map_or(self.name.span, |key| key.span))
-    }
-}
-
-fn segment(input: Input<'_>) -> Parsed<'_, Segment> {
-    let expected = "a path segment (lower-case letters, digits and `_`)";
-    token(TokenKind::Lower, expected)(input)?;
-    let (input, name) = name(input, 1);
-    let (input, keys) = keys(input)?;
-    Ok((input, Segment { name, keys }))
-}
-
-fn keys<'a>(mut input: Input<'a>) -> Parsed<'a, Vec<Key>> {
-    let mut keys = Vec::new();
-    while input.kind() == Some(TokenKind::LBracket) {
-        let start = input.here();
-        let (rest, expr) = nested(input, |input: Input<'a>| committed(key)(input.advance(1)))?;
-        let close = token(TokenKind::RBracket, "`]` after the key");
-        let (rest, end) = committed(close)(rest)?;
-        keys.push(Key {
-            expr,
-            span: start.to(end),
-        });
-        input = rest;
-    }
-    Ok((input, keys))
-}
-
-/// A key that starts with a string or an int is only that.
-fn key(input: Input<'_>) -> Parsed<'_, Expr> {
-    if matches!(input.kind(), Some(TokenKind::String | TokenKind::Int)) {
-        return primary(input);
-    }
-    let (rest, expr) = climb(input, Level::Sum)?;
-    if !expr.kind.is_operand() {
-        let what = expr.kind.describe();
-        return fail(expr.span, Problem::NotAKey { what });
-    }
-    Ok((rest, expr))
-}
-
-fn group(input: Input<'_>) -> Parsed<'_, Expr> {
-    let start = input.here();
-    let (input, inner) = committed(|input| climb(input, Level::Or))(input.advance(1))?;
-    let close = "an operator or `)`";
-    let (input, end) = committed(token(TokenKind::RParen, close))(input)?;
-    if !inner.kind.is_condition() {
-        want_operand(&inner)?;
-    }
-    let kind = ExprKind::Group(Box::new(inner));
-    let span = start.to(end);
-    Ok((input, Expr { kind, span }))
-}
-
-/// `(a, _) => …`; nothing read when that is not what stands here.
-fn lambda(input: Input<'_>) -> Parsed<'_, Expr> {
-    let param = |kind| matches!(kind, Some(TokenKind::Lower | TokenKind::Underscore));
-    let mut at = 1;
-    if param(input.kind_at(at)) {
-        at += 1;
-        while input.kind_at(at) == Some(TokenKind::Comma) && param(input.kind_at(at + 1)) {
-            at += 2;
-        }
-    }
-    if input.kind_at(at) != Some(TokenKind::RParen)
-        || input.kind_at(at + 1) != Some(TokenKind::Arrow)
-    {
-        return Err(Err::Error(input.fault("a value")));
-    }
-    let params = input
-        .tokens
-        .iter()
-        .take(at)
-        .filter(|token| param(Some(token.kind)))
-        .map(|token| Name {
-            text: token.span.of(input.source).to_owned(),
-            span: token.span,
-        })
-        .collect();
-    let start = input.here();
-    let (input, body) = committed(|input| climb(input, Level::Or))(input.advance(at + 2))?;
-    if let ExprKind::Lambda(_) = body.kind {
-        return fail(body.span, Problem::LambdaBody);
-    }
-    if !body.kind.is_condition() {
-        want_value(&body)?;
-    }
-    let span = start.to(body.span);
-    let kind = ExprKind::Lambda(Box::new(Lambda { params, body }));
-    Ok((input, Expr { kind, span }))
-}
-
-fn list(input: Input<'_>) -> Parsed<'_, Expr> {
-    let start = input.here();
-    let close = (TokenKind::RBracket, "`,` or `]`");
-    let (input, (items, end)) = separated(input.advance(1), plain_value, close)?;
-    let kind = ExprKind::List(items);
-    let span = start.to(end);
-    Ok((input, Expr { kind, span }))
-}
-
-/// Items with commas between them, to the closing token.
-fn separated<'a, T>(
-    mut input: Input<'a>,
-    mut item: impl FnMut(Input<'a>) -> Parsed<'a, T>,
-    (close, expected): (TokenKind, &'static str),
-) -> Parsed<'a, (Vec<T>, Span)> {
-    let mut items = Vec::new();
-    if let Ok((rest, end)) = token(close, expected)(input) {
-        return Ok((rest, (items, end)));
-    }
-    loop {
-        let (rest, next) = committed(&mut item)(input)?;
-        items.push(next);
-        input = rest;
-        if input.kind() == Some(TokenKind::Comma) {
-            input = input.advance(1);
-            continue;
-        }
-        let (rest, end) = committed(token(close, expected))(input)?;
-        return Ok((rest, (items, end)));
-    }
-}
-
-fn map_literal(input: Input<'_>) -> Parsed<'_, Expr> {
-    let start = input.here();
-    let mut input = input.advance(1);
-    let mut entries = Vec::new();
-    while let Some(first) = input.tokens.first().copied()
-        && first.kind == TokenKind::String
-    {
-        let key = string(first, input)?;
-        let colon = token(TokenKind::Colon, "`:` after the key");
-        let (rest, _) = committed(colon)(input.advance(1))?;
-        let (rest, value) = committed(plain_value)(rest)?;
-        entries.push((key, value));
-        (input, _) = opt(token(TokenKind::Comma, "`,`")).parse(rest)?;
-    }
-    let close = token(TokenKind::RBrace, "a string as key, or `}`");
-    let (input, end) = committed(close)(input)?;
-    let kind = ExprKind::Map(entries);
-    let span = start.to(end);
-    Ok((input, Expr { kind, span }))
-}
-
-/// `name(args)[keys]`.
-fn call(input: Input<'_>) -> Parsed<'_, Call> {
-    let start = input.here();
-    let (input, name) = name(input, name_length(input).unwrap_or(1));
-    if input.kind() != Some(TokenKind::LParen) {
-        return input.refuse("`(` after the function's name");
-    }
-    if input.depth >= MAX_NESTING {
-        return fail(start, Problem::TooDeep);
-    }
-    let depth = input.depth;
-    let inner = Input {
-        depth: depth + 1,
-        ..input.advance(1)
-    };
-    let close = (TokenKind::RParen, "`,`, an operator or `)`");
-    let (rest, (args, end)) = separated(inner, arg, close)?;
-    let (rest, keys) = keys(Input { depth, ..rest })?;
-    let end = keys.last().map_or(end, |key| key.span);
-    let span = start.to(end);
-    let call = Call {
-        name,
-        args,
-        keys,
-        span,
-    };
-    Ok((rest, call))
-}
-
-fn arg(input: Input<'_>) -> Parsed<'_, Arg> {
-    let start = input.here();
-    let mut input = input;
-    let mut label = None;
-    if input.kind() == Some(TokenKind::Lower)
-        && let Some(len) = name_length(input)
-        && input.kind_at(len) == Some(TokenKind::Equal)
-    {
-        let (rest, found) = name(input, len);
-        label = Some(found);
-        input = rest.advance(1);
-    }
-    let function = input.kind() == Some(TokenKind::Upper)
-        && name_length(input)
-            .is_some_and(|len| len > 1 && input.kind_at(len) != Some(TokenKind::LParen));
-    if function {
-        let (rest, found) = name(input, name_length(input).unwrap_or(1));
-        let span = start.to(found.span);
-        let arg = Arg {
-            name: label,
-            value: ArgValue::Function(found),
-            span,
-        };
-        return Ok((rest, arg));
-    }
-    let (rest, value) = plain_value(input)?;
-    let span = start.to(value.span);
-    let arg = Arg {
-        name: label,
-        value: ArgValue::Value(value),
-        span,
-    };
-    Ok((rest, arg))
 }

@@ -490,17 +490,16 @@ proptest::proptest! {
     /// Whatever comes, there is a tree or an error whose place lies in the text.
     #[test]
     fn no_text_breaks_the_parser(text in r#"([a-z]{1,3}|[A-Z]{1,2}|[()\[\]{},.:"\\=<>+*/é -]|=>|and|or|not|[0-9]{1,3}){0,40}"#) {
-        for result in [
+        let errors = [
             parse_statement(&text).err(),
             parse_condition(&text).err(),
             parse_value(&text).err(),
-        ] {
-            if let Some(error) = result {
-                let (line, column) = error.position();
-                proptest::prop_assert!(line >= 1 && column >= 1);
-                proptest::prop_assert!(error.span().end as usize <= text.len());
-                let _ = error.to_string();
-            }
+        ];
+        for error in errors.into_iter().flatten() {
+            let (line, column) = error.position();
+            proptest::prop_assert!(line >= 1 && column >= 1);
+            proptest::prop_assert!(error.span().end as usize <= text.len());
+            let _ = error.to_string();
         }
     }
 }

@@ -10,6 +10,7 @@
 use regex::bytes::Regex;
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
+use trunkline_ottl::go::{regexp, text};
 use trunkline_proto::batch::{
     AttributeColumn, AttributeEdit, Data, Error, Level, Selection, Source, Value, ValueType,
     Values, When,
@@ -17,9 +18,9 @@ use trunkline_proto::batch::{
 
 use super::{
     config::{Action, ActionKind, check_actions},
-    raw, text,
+    raw,
 };
-use crate::{component::RequestContext, processors::go_regexp};
+use crate::component::RequestContext;
 
 /// Compiled actions.
 #[derive(Debug)]
@@ -169,7 +170,7 @@ impl Actions {
 fn compile(i: usize, action: &Action, steps: &mut Vec<Step>) -> Result<(), String> {
     let key = action.key.clone().into_bytes();
     let pattern = || {
-        go_regexp::compile(&action.pattern).map_err(|_| {
+        regexp::compile(&action.pattern).map_err(|_| {
             format!(
                 "error with key {:?} ({i}-th action): error creating AttrProc. Field \"pattern\" has invalid pattern: \"{}\"",
                 action.key, action.pattern
@@ -227,7 +228,7 @@ fn compile(i: usize, action: &Action, steps: &mut Vec<Step>) -> Result<(), Strin
         }
         ActionKind::Extract => {
             let pattern = pattern()?;
-            let names = go_regexp::group_names(&pattern)
+            let names = regexp::group_names(&pattern)
                 .flatten()
                 .map(|name| name.as_bytes().to_vec())
                 .collect();

@@ -1,13 +1,11 @@
 //! Keys and defaults of the processor `attributes`, and the actions that the
 //! processor `resource` shares.
 
+use trunkline_ottl::go::regexp;
 use trunkline_proto::Signal;
 
 use super::matching::Filter;
-use crate::{
-    component::{Anything, Problems, choice, declare},
-    processors::go_regexp,
-};
+use crate::component::{Anything, Problems, choice, declare};
 
 declare! {
     /// Changes attributes of spans, log records and data points.
@@ -125,7 +123,7 @@ pub fn check_actions(actions: &[Action]) -> Result<(), String> {
             ))
         };
         let pattern = || {
-            go_regexp::compile(&action.pattern).map_err(|_| {
+            regexp::compile(&action.pattern).map_err(|_| {
                 format!(
                     "error with key {:?} ({i}-th action): error creating AttrProc. Field \"pattern\" has invalid pattern: \"{}\"",
                     action.key, action.pattern
@@ -178,7 +176,7 @@ pub fn check_actions(actions: &[Action]) -> Result<(), String> {
                     return unused("the \"converted_type\" field");
                 }
                 let pattern = pattern()?;
-                let mut groups = go_regexp::group_names(&pattern).peekable();
+                let mut groups = regexp::group_names(&pattern).peekable();
                 if groups.peek().is_none() {
                     return fail(". Field \"pattern\" contains no named matcher groups".into());
                 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use regex::bytes::Regex;
+use trunkline_ottl::go::{regexp, text};
 use trunkline_proto::{
     Signal,
     batch::{Data, Error, Field, FieldValue, Level, Value},
@@ -12,9 +13,8 @@ use trunkline_proto::{
 use super::{
     actions::Rows,
     config::{MatchAttribute, MatchType, Matching},
-    raw, text,
+    raw,
 };
-use crate::processors::go_regexp;
 
 /// Compiled `include` and `exclude`.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Texts {
             MatchType::Regexp => Texts::Regexp(
                 texts
                     .into_iter()
-                    .map(go_regexp::compile)
+                    .map(regexp::compile)
                     .collect::<Result<_, _>>()?,
             ),
             _ => Texts::Strict(
@@ -164,7 +164,7 @@ impl Attribute {
                     (None, _) => AttributeValue::Any,
                     (Some(node), MatchType::Regexp) => match &node.value {
                         crate::config::node::Value::Text(pattern) => {
-                            AttributeValue::Text(go_regexp::compile(pattern)?)
+                            AttributeValue::Text(regexp::compile(pattern)?)
                         }
                         _ => {
                             return Err(format!(

@@ -9,7 +9,6 @@ pub mod actions;
 pub mod config;
 pub mod matching;
 mod raw;
-mod text;
 
 use std::{future::ready, rc::Rc, sync::Arc};
 

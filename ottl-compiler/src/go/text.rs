@@ -36,6 +36,11 @@ pub fn as_text(value: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends bytes in base64.
+pub(crate) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+}
+
 /// Go's `encoding/json` of a finite number: plain between 1e-6 and 1e21, else with an exponent.
 fn json_number(value: f64, out: &mut Vec<u8>) {
     let size = value.abs();
@@ -56,7 +61,7 @@ fn json(value: &Value<'_>, depth: usize, out: &mut Vec<u8>) -> Option<()> {
     let depth = depth.checked_sub(1)?;
     match value {
         Value::Empty | Value::StringIndex(_) => out.extend_from_slice(b"null"),
-        Value::String(text) => json_string(text, out),
+        Value::String(text) => json_string(text, false, out),
         Value::Double(value) if !value.is_finite() => return None,
         Value::Bytes(_) => {
             out.push(b'"');
@@ -79,7 +84,7 @@ fn json(value: &Value<'_>, depth: usize, out: &mut Vec<u8>) -> Option<()> {
                 if i > 0 {
                     out.push(b',');
                 }
-                json_string(key, out);
+                json_string(key, false, out);
                 out.push(b':');
                 json(&Value::read(&element).ok()?, depth, out)?;
             }
@@ -105,8 +110,8 @@ fn entries<'a>(map: &Value<'a>) -> Option<BTreeMap<&'a [u8], Vec<u8>>> {
     Some(entries)
 }
 
-/// A string as `encoding/json` writes it without escaping for HTML.
-fn json_string(text: &[u8], out: &mut Vec<u8>) {
+/// A string as `encoding/json` writes it, with or without escaping `<`, `>` and `&` for HTML.
+pub(crate) fn json_string(text: &[u8], html: bool, out: &mut Vec<u8>) {
     out.push(b'"');
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -118,6 +123,9 @@ fn json_string(text: &[u8], out: &mut Vec<u8>) {
                 '\n' => out.extend_from_slice(b"\\n"),
                 '\r' => out.extend_from_slice(b"\\r"),
                 '\t' => out.extend_from_slice(b"\\t"),
+                '<' | '>' | '&' if html => {
+                    let _ = write!(out, "\\u{:04x}", u32::from(c));
+                }
                 '\0'..='\x1f' | '\u{2028}' | '\u{2029}' => {
                     let _ = write!(out, "\\u{:04x}", u32::from(c));
                 }

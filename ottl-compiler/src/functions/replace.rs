@@ -1,0 +1,227 @@
+//! Editors that replace what a pattern matches.
+
+use std::borrow::Cow;
+
+use regex::bytes::{Captures, Regex};
+use trunkline_proto::batch;
+
+use super::editors::one_of;
+use crate::{
+    failure::Failure,
+    go::regexp,
+    program::{Args, Argument},
+    run::Target,
+    value::Value,
+};
+
+/// What a match is replaced by.
+struct Replacement<'a, 'p> {
+    args: &'a Args<'p>,
+    /// Where among the arguments the replacement is; function and format follow.
+    at: usize,
+    template: &'a [u8],
+    format: Option<&'a [u8]>,
+}
+
+impl<'a, 'p> Replacement<'a, 'p> {
+    fn new(args: &'a Args<'p>, at: usize) -> Result<Replacement<'a, 'p>, Failure> {
+        let format = match args.has_function(at + 1) {
+            true => args.text_or_none(at + 2)?,
+            false => None,
+        };
+        if let Some(format) = format {
+            check_format(format)?;
+        }
+        Ok(Replacement {
+            args,
+            at,
+            template: args.text(at)?,
+            format,
+        })
+    }
+
+    /// The text with every match replaced; as it was when there is none.
+    fn all<'t>(&self, regex: &Regex, text: &'t [u8]) -> Result<Cow<'t, [u8]>, Failure> {
+        let mut out = Vec::new();
+        let mut last = 0;
+        for captures in regex.captures_iter(text) {
+            let Some(whole) = captures.get(0) else {
+                continue;
+            };
+            out.extend_from_slice(text.get(last..whole.start()).unwrap_or_default());
+            last = whole.end();
+            if !self.args.has_function(self.at + 1) {
+                expand(regex, &captures, self.template, &mut out);
+                continue;
+            }
+            let mut expanded = Vec::new();
+            expand(regex, &captures, self.template, &mut expanded);
+            match self.args.call(self.at + 1, &expanded)? {
+                Value::String(text) => match self.format {
+                    Some(format) => put_formatted(format, &text, &mut out),
+                    None => out.extend_from_slice(&text),
+                },
+                _ => {
+                    let text = "the replacement value must be a string";
+                    return Err(Failure::Function(text.to_owned()));
+                }
+            }
+        }
+        if last == 0 && out.is_empty() && !regex.is_match(text) {
+            return Ok(Cow::Borrowed(text));
+        }
+        out.extend_from_slice(text.get(last..).unwrap_or_default());
+        Ok(Cow::Owned(out))
+    }
+}
+
+/// `replace_pattern(target, regex_pattern, replacement, function?, replacement_format?)`
+pub(super) fn replace_pattern(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<(), Failure> {
+    let regex = args.regex(1)?;
+    let replacement = Replacement::new(args, 2)?;
+    let Value::String(text) = target.read()? else {
+        return Ok(());
+    };
+    match replacement.all(&regex, &text)? {
+        Cow::Borrowed(_) => Ok(()),
+        Cow::Owned(text) => target.write(&Value::text(text)),
+    }
+}
+
+/// `replace_all_patterns(target, mode, regex_pattern, replacement, function?, …)`
+pub(super) fn replace_all_patterns(
+    target: &mut Target<'_, '_>,
+    args: &Args<'_>,
+) -> Result<(), Failure> {
+    let by_key = args.text(1)? == b"key";
+    let regex = args.regex(2)?;
+    let replacement = Replacement::new(args, 3)?;
+    let mut entries = target.entries()?;
+    let mut changed = false;
+    if by_key {
+        let mut renamed: crate::run::Entries = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let key = match replacement.all(&regex, &key) {
+                Ok(Cow::Borrowed(_)) => key,
+                Ok(Cow::Owned(new)) => {
+                    changed = true;
+                    new.into()
+                }
+                // The entry goes.
+                Err(_) => {
+                    changed = true;
+                    continue;
+                }
+            };
+            match renamed.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, old)) => *old = value,
+                None => renamed.push((key, value)),
+            }
+        }
+        entries = renamed;
+    } else {
+        for (_, any) in &mut entries {
+            let batch::Value::String(text) = batch::Value::read(any)? else {
+                continue;
+            };
+            // A function that fails leaves the value as it is.
+            if let Ok(Cow::Owned(text)) = replacement.all(&regex, text) {
+                any.clear();
+                batch::Value::String(&text).write(any);
+                changed = true;
+            }
+        }
+    }
+    if changed {
+        target.put_entries(&entries)?;
+    }
+    Ok(())
+}
+
+/// The mode must be one that there is.
+pub(super) fn check_mode(args: &[Argument]) -> Result<(), String> {
+    one_of(args.get(1), "mode", &["key", "value"])
+}
+
+/// Appends a template with its `$1`, `$name` and `${name}` filled in, as Go's `Expand` does: a
+/// name is as long as it can be, one that there is not is empty, and `$$` is a dollar.
+fn expand(regex: &Regex, captures: &Captures<'_>, template: &[u8], out: &mut Vec<u8>) {
+    let mut rest = template;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
+        let (before, after) = rest.split_at(at);
+        out.extend_from_slice(before);
+        let after = after.get(1..).unwrap_or_default();
+        if let [b'$', after @ ..] = after {
+            out.push(b'$');
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = reference(after) else {
+            out.push(b'$');
+            rest = after;
+            continue;
+        };
+        rest = after;
+        let index = match name.parse::<usize>() {
+            Ok(index) if name.bytes().all(|byte| byte.is_ascii_digit()) => Some(index),
+            _ => {
+                let mut names = regexp::group_names(regex);
+                names.position(|group| group == Some(name)).map(|at| at + 1)
+            }
+        };
+        if let Some(group) = index.and_then(|index| captures.get(index)) {
+            out.extend_from_slice(group.as_bytes());
+        }
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The name after a dollar, and what is behind it.
+fn reference(text: &[u8]) -> Option<(&str, &[u8])> {
+    let braced = text.first() == Some(&b'{');
+    let inner = if braced { text.get(1..)? } else { text };
+    let valid = inner.utf8_chunks().next()?.valid();
+    let len = valid
+        .find(|c: char| c != '_' && !c.is_alphanumeric())
+        .unwrap_or(valid.len());
+    let name = valid.get(..len).filter(|name| !name.is_empty())?;
+    let after = inner.get(len..)?;
+    match braced {
+        true => Some((name, after.strip_prefix(b"}")?)),
+        false => Some((name, after)),
+    }
+}
+
+/// A format has `%s`, and no `%` before anything else.
+fn check_format(format: &[u8]) -> Result<(), Failure> {
+    let has = format.windows(2).any(|pair| pair == b"%s");
+    let other = format
+        .windows(2)
+        .any(|pair| matches!(pair, [b'%', next] if *next != b's'));
+    if !has || other || format.contains(&b'\n') {
+        return Err(Failure::Function(
+            "replacementFormat must be format string containing a single %s and no other format \
+             specifiers"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Go's `Sprintf(format, text)` of such a format.
+fn put_formatted(format: &[u8], text: &[u8], out: &mut Vec<u8>) {
+    let mut used = false;
+    let mut rest = format;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        let (before, after) = rest.split_at(at);
+        out.extend_from_slice(before);
+        match after.get(1) {
+            None => out.extend_from_slice(b"%!(NOVERB)"),
+            Some(_) if used => out.extend_from_slice(b"%!s(MISSING)"),
+            Some(_) => out.extend_from_slice(text),
+        }
+        used = true;
+        rest = after.get(2..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}

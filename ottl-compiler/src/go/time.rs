@@ -1,0 +1,267 @@
+//! Points in time and durations as Go's package `time` has them: a range of billions of years,
+//! durations that saturate when two times are subtracted, and their texts.
+
+use std::fmt::Write as _;
+
+/// Nanoseconds of a second.
+const NANOS: i64 = 1_000_000_000;
+
+/// A point in time, with the offset of the zone that it is told in.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// Nanoseconds beyond that, below a second.
+    pub nanos: u32,
+    /// Seconds east of Greenwich.
+    pub offset: i32,
+}
+
+impl PartialEq for Time {
+    /// The same instant, whatever the zone.
+    fn eq(&self, other: &Time) -> bool {
+        self.instant() == other.instant()
+    }
+}
+
+impl Time {
+    /// Seconds and nanoseconds since 1970, which need not be below a second, in UTC.
+    pub fn unix(seconds: i64, nanos: i64) -> Time {
+        Time {
+            seconds: seconds.wrapping_add(nanos.div_euclid(NANOS)),
+            nanos: nanos.rem_euclid(NANOS) as u32,
+            offset: 0,
+        }
+    }
+
+    /// Nanoseconds since 1970, in UTC.
+    pub fn from_nanos(nanos: i64) -> Time {
+        Time::unix(0, nanos)
+    }
+
+    /// Nanoseconds since 1970; beyond what 64 bits hold it wraps, as in Go.
+    pub fn unix_nanos(self) -> i64 {
+        self.seconds
+            .wrapping_mul(NANOS)
+            .wrapping_add(i64::from(self.nanos))
+    }
+
+    /// For comparing.
+    pub fn instant(self) -> (i64, u32) {
+        (self.seconds, self.nanos)
+    }
+
+    /// A duration later.
+    pub fn plus(self, nanos: i64) -> Time {
+        let sum = i64::from(self.nanos) + nanos.rem_euclid(NANOS);
+        let seconds = self.seconds.wrapping_add(nanos.div_euclid(NANOS));
+        Time {
+            seconds: seconds.wrapping_add(sum.div_euclid(NANOS)),
+            nanos: sum.rem_euclid(NANOS) as u32,
+            offset: self.offset,
+        }
+    }
+
+    /// The time since another, in nanoseconds; at most what 64 bits hold.
+    pub fn since(self, other: Time) -> i64 {
+        let seconds = i128::from(self.seconds) - i128::from(other.seconds);
+        let nanos = seconds * i128::from(NANOS) + i128::from(self.nanos) - i128::from(other.nanos);
+        nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+    }
+
+    /// Year, month (1 to 12) and day of the month in its own zone.
+    pub fn date(self) -> (i64, u32, u32) {
+        // Howard Hinnant's days-to-civil: years begin in March, eras are 400 years.
+        let days = self.local().div_euclid(86_400) + 719_468;
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = year + era * 400 + i64::from(month <= 2);
+        (year, month as u32, day as u32)
+    }
+
+    /// Hour, minute and second of the day in its own zone.
+    pub fn clock(self) -> (u32, u32, u32) {
+        let second = self.local().rem_euclid(86_400) as u32;
+        (second / 3_600, second / 60 % 60, second % 60)
+    }
+
+    /// The day of the week in its own zone; 0 is Sunday.
+    pub fn weekday(self) -> u32 {
+        // The first of January 1970 was a Thursday.
+        (self.local().div_euclid(86_400) + 4).rem_euclid(7) as u32
+    }
+
+    fn local(self) -> i64 {
+        self.seconds.saturating_add(i64::from(self.offset))
+    }
+
+    /// `2006-01-02T15:04:05.999999999Z07:00`. `None` for a year that it has no four digits for.
+    pub fn rfc3339(self) -> Option<String> {
+        let (year, month, day) = self.date();
+        let (hour, minute, second) = self.clock();
+        if !(0..=9999).contains(&year) {
+            return None;
+        }
+        let mut out = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        if self.nanos > 0 {
+            let digits = format!("{:09}", self.nanos);
+            let _ = write!(out, ".{}", digits.trim_end_matches('0'));
+        }
+        match self.offset {
+            0 => out.push('Z'),
+            offset => {
+                let sign = if offset < 0 { '-' } else { '+' };
+                let minutes = offset.abs() / 60;
+                let _ = write!(out, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+            }
+        }
+        Some(out)
+    }
+
+    /// The time cut down to a multiple of a duration since the year 1; as it is for none.
+    pub fn truncate(self, nanos: i64) -> Time {
+        if nanos <= 0 {
+            return self;
+        }
+        // Seconds from the first of January of the year 1 to 1970.
+        const ZERO: i128 = 62_135_596_800;
+        let since = (i128::from(self.seconds) + ZERO) * i128::from(NANOS) + i128::from(self.nanos);
+        let over = since.rem_euclid(i128::from(nanos)) as i64;
+        self.plus(-over)
+    }
+}
+
+/// A duration in Go's syntax: `1h2m3.5s`, in nanoseconds.
+///
+/// # Errors
+/// Go's text.
+pub fn parse_duration(text: &str) -> Result<i64, String> {
+    let invalid = || format!("time: invalid duration {text:?}");
+    let (negative, mut rest) = match text.as_bytes() {
+        [b'-', ..] => (true, text.get(1..).unwrap_or_default()),
+        [b'+', ..] => (false, text.get(1..).unwrap_or_default()),
+        _ => (false, text),
+    };
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let (whole, after) = rest.split_at(digits(rest));
+        let (fraction, after) = match after.strip_prefix('.') {
+            Some(after) => after.split_at(digits(after)),
+            None => ("", after),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return Err(invalid());
+        }
+        let unit_len = after
+            .find(|c: char| c == '.' || c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_len);
+        let scale: u64 = match unit {
+            "" => return Err(format!("time: missing unit in duration {text:?}")),
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return Err(format!("time: unknown unit {unit:?} in duration {text:?}")),
+        };
+        let whole: u64 = match whole {
+            "" => 0,
+            whole => whole.parse().map_err(|_| invalid())?,
+        };
+        let value = whole.checked_mul(scale).ok_or_else(invalid)?;
+        // Digits beyond what a number holds do not count, as in Go.
+        let mut part: f64 = 0.0;
+        if !fraction.is_empty() {
+            let kept = fraction.get(..fraction.len().min(18)).unwrap_or_default();
+            let digits: f64 = kept.parse().unwrap_or(0.0);
+            part = digits * (scale as f64 / 10f64.powi(kept.len() as i32));
+        }
+        total = value
+            .checked_add(part as u64)
+            .and_then(|value| total.checked_add(value))
+            .filter(|total| *total <= 1 << 63)
+            .ok_or_else(invalid)?;
+        rest = after;
+    }
+    match (negative, i64::try_from(total)) {
+        (false, Ok(total)) => Ok(total),
+        (false, Err(_)) => Err(invalid()),
+        (true, _) => Ok((total as i64).wrapping_neg()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_go_tells_them() {
+        for (seconds, nanos, offset, text) in [
+            (
+                1_581_452_772,
+                321,
+                0,
+                Some("2020-02-11T20:26:12.000000321Z"),
+            ),
+            (0, 0, 3_600, Some("1970-01-01T01:00:00+01:00")),
+            (
+                -1,
+                500_000_000,
+                -19_800,
+                Some("1969-12-31T18:29:59.5-05:30"),
+            ),
+            (951_782_400, 0, 0, Some("2000-02-29T00:00:00Z")),
+            (-62_135_596_800, 0, 0, Some("0001-01-01T00:00:00Z")),
+            (253_402_300_800, 0, 0, None),
+        ] {
+            let time = Time {
+                seconds,
+                nanos,
+                offset,
+            };
+            assert_eq!(time.rfc3339().as_deref(), text, "{seconds}");
+        }
+        assert_eq!(Time::unix(1_581_452_772, 0).weekday(), 2);
+        let apart = Time::unix(9_999_999_999_999, 0).since(Time::unix(-9_999_999_999_999, 0));
+        assert_eq!(apart, i64::MAX);
+        let hour = Time::unix(1_581_452_772, 321).truncate(3_600_000_000_000);
+        assert_eq!(hour.rfc3339().as_deref(), Some("2020-02-11T20:00:00Z"));
+    }
+
+    #[test]
+    fn durations_are_read_as_go_reads_them() {
+        for (text, nanos) in [
+            ("1h2m3.5s", Ok(3_723_500_000_000)),
+            ("-1.5h", Ok(-5_400_000_000_000)),
+            ("0", Ok(0)),
+            (".5s", Ok(500_000_000)),
+            ("1µs", Ok(1_000)),
+            ("2562047h47m16.854775807s", Ok(i64::MAX)),
+            ("1", Err("time: missing unit in duration \"1\"")),
+            ("1d", Err("time: unknown unit \"d\" in duration \"1d\"")),
+            ("", Err("time: invalid duration \"\"")),
+            ("s", Err("time: invalid duration \"s\"")),
+            ("3000000h", Err("time: invalid duration \"3000000h\"")),
+        ] {
+            let read = parse_duration(text);
+            assert_eq!(
+                read.as_ref().map_err(String::as_str),
+                nanos.as_ref().map_err(|e| *e)
+            );
+        }
+    }
+}

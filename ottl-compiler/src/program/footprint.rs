@@ -1,0 +1,216 @@
+//! What a statement reads and writes, by meaning and not by spelling: `start_time` and
+//! `start_time_unix_nano` are one place, a map holds all its keys, a computed key may be any.
+
+use super::{Argument, Call, Condition, KeyNode, Node, PathNode};
+use crate::{
+    contexts::{Context, Part, Store},
+    value::{Text, index},
+};
+use trunkline_proto::batch::Field;
+
+/// A place that a statement reads or writes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Footprint {
+    /// The context whose rows have it.
+    pub context: Context,
+    /// Where it is kept.
+    pub store: Store,
+    /// The first key, which tells attributes apart.
+    pub key: KeyPrint,
+}
+
+/// The first key behind a path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyPrint {
+    /// None: all of it.
+    Whole,
+    /// This one.
+    Known(Text),
+    /// Any.
+    Unknown,
+}
+
+impl Footprint {
+    fn of(path: &PathNode) -> Footprint {
+        let key = match path.keys.first() {
+            None => KeyPrint::Whole,
+            Some(KeyNode::Const(index::Key::Text(key))) => KeyPrint::Known(key.clone()),
+            Some(_) => KeyPrint::Unknown,
+        };
+        Footprint {
+            context: path.context,
+            store: path.def.store,
+            key,
+        }
+    }
+
+    /// Whether writing one can change what reading the other gives.
+    pub fn overlaps(&self, other: &Footprint) -> bool {
+        if self.context != other.context {
+            return self.holds(other) || other.holds(self);
+        }
+        if !same_store(self.store, other.store) {
+            return self.holds(other) || other.holds(self);
+        }
+        match (&self.key, &other.key) {
+            (KeyPrint::Known(a), KeyPrint::Known(b)) => a == b,
+            _ => true,
+        }
+    }
+
+    /// Whether the other is kept within this one.
+    fn holds(&self, other: &Footprint) -> bool {
+        let Store::Part(part) = self.store else {
+            return false;
+        };
+        match part {
+            Part::Events => other.context == Context::SpanEvent,
+            Part::DataPoints => matches!(other.context, Context::DataPoint | Context::Exemplar),
+            Part::Exemplars => other.context == Context::Exemplar,
+            Part::Links | Part::QuantileValues => false,
+            Part::Status | Part::Positive | Part::Negative => {
+                self.context == other.context
+                    && place(other.store).is_some_and(|field| match part {
+                        Part::Status => matches!(field, Field::StatusCode | Field::StatusMessage),
+                        Part::Positive => {
+                            matches!(field, Field::PositiveOffset | Field::PositiveBucketCounts)
+                        }
+                        _ => matches!(field, Field::NegativeOffset | Field::NegativeBucketCounts),
+                    })
+            }
+        }
+    }
+}
+
+/// The field that a path shows, members of one oneof being one.
+fn place(store: Store) -> Option<Field> {
+    Some(match store {
+        Store::Text(field)
+        | Store::Int(field, _)
+        | Store::UnixNano(field)
+        | Store::Time(field)
+        | Store::Float(field)
+        | Store::Bool(field)
+        | Store::TraceId(field)
+        | Store::SpanId(field)
+        | Store::TraceIdText(field)
+        | Store::SpanIdText(field)
+        | Store::Uints(field)
+        | Store::Floats(field) => match field {
+            Field::ValueDouble => Field::ValueInt,
+            field => field,
+        },
+        Store::KindText | Store::KindDeprecatedText => Field::Kind,
+        Store::TraceState => Field::TraceState,
+        Store::Body | Store::BodyText => Field::Body,
+        _ => return None,
+    })
+}
+
+fn same_store(a: Store, b: Store) -> bool {
+    match (place(a), place(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a == b,
+        _ => false,
+    }
+}
+
+/// What a condition and an editor read and write.
+pub(super) struct Walk {
+    pub reads: Vec<Footprint>,
+    pub writes: Vec<Footprint>,
+}
+
+/// The footprints of a statement: reads, writes.
+pub fn of(condition: &Condition, editor: &Call) -> (Vec<Footprint>, Vec<Footprint>) {
+    let mut walk = Walk {
+        reads: Vec::new(),
+        writes: Vec::new(),
+    };
+    walk.condition(condition);
+    walk.call(editor);
+    (walk.reads, walk.writes)
+}
+
+impl Walk {
+    fn read(&mut self, path: &PathNode) {
+        for key in &path.keys {
+            if let KeyNode::Computed(node) = key {
+                self.node(node);
+            }
+        }
+        push(&mut self.reads, Footprint::of(path));
+    }
+
+    fn condition(&mut self, condition: &Condition) {
+        match condition {
+            Condition::Const(_) => {}
+            Condition::All(parts) | Condition::Any(parts) => {
+                parts.iter().for_each(|part| self.condition(part));
+            }
+            Condition::Not(inner) => self.condition(inner),
+            Condition::Compare { left, right, .. } => {
+                self.node(left);
+                self.node(right);
+            }
+            Condition::Converter(node) => self.node(node),
+        }
+    }
+
+    fn node(&mut self, node: &Node) {
+        match node {
+            Node::Const(_) => {}
+            Node::Path(path) => self.read(path),
+            Node::Call(call) => self.call(call),
+            Node::Index { of, keys } => {
+                self.node(of);
+                keys.iter().for_each(|key| self.node(key));
+            }
+            Node::Math { first, rest } => {
+                self.node(first);
+                rest.iter().for_each(|(_, node)| self.node(node));
+            }
+            Node::Negate(inner) => self.node(inner),
+            Node::List(nodes) => nodes.iter().for_each(|node| self.node(node)),
+            Node::Map(entries) => entries.iter().for_each(|(_, node)| self.node(node)),
+        }
+    }
+
+    fn call(&mut self, call: &Call) {
+        for argument in &call.args {
+            match argument {
+                Argument::Value { node, .. } => self.node(node),
+                Argument::Items { nodes, .. } => nodes.iter().for_each(|node| self.node(node)),
+                Argument::Target(path) => {
+                    // All editors but `set` look at what they change; a key within a value too.
+                    if call.function.name != "set" || path.keys.len() > 1 {
+                        self.read(path);
+                    }
+                    push(&mut self.writes, Footprint::of(path));
+                }
+                Argument::Absent
+                | Argument::Literal(_)
+                | Argument::Regex(_)
+                | Argument::Function(_) => {}
+            }
+        }
+        if call.function.name == "IsRootSpan" {
+            let (context, store) = (Context::Span, Store::SpanId(Field::ParentSpanId));
+            let key = KeyPrint::Whole;
+            push(
+                &mut self.reads,
+                Footprint {
+                    context,
+                    store,
+                    key,
+                },
+            );
+        }
+    }
+}
+
+fn push(prints: &mut Vec<Footprint>, print: Footprint) {
+    if !prints.contains(&print) {
+        prints.push(print);
+    }
+}

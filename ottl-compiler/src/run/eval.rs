@@ -1,0 +1,231 @@
+//! Computes values and conditions on a row. Literals are borrowed from the program.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+use trunkline_proto::batch::{Field, FieldValue};
+
+use super::{Row, Target};
+use crate::{
+    contexts::Context,
+    failure::Failure,
+    functions::Build,
+    program::{Args, Argument, Call, Condition, KeyNode, Node, PathNode},
+    value::{self, Value, coerce, compare, index, math},
+};
+
+impl Row<'_> {
+    /// Whether a condition holds. An operand that fails makes all of it fail.
+    ///
+    /// # Errors
+    /// What evaluating an operand gives.
+    pub fn holds(&mut self, condition: &Condition) -> Result<bool, Failure> {
+        match condition {
+            Condition::Const(value) => Ok(*value),
+            Condition::All(parts) => {
+                for part in parts {
+                    if !self.holds(part)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Condition::Any(parts) => {
+                for part in parts {
+                    if self.holds(part)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Condition::Not(inner) => self.holds(inner).map(|holds| !holds),
+            Condition::Compare { op, left, right } => {
+                let left = self.value(left)?;
+                let right = self.value(right)?;
+                compare::compare(*op, &left, &right)
+            }
+            Condition::Converter(node) => match &*self.value(node)? {
+                Value::Bool(value) => Ok(*value),
+                other => Err(Failure::NotBool(other.type_name())),
+            },
+        }
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// What reading, calculating or a function gives.
+    pub fn value<'p>(&mut self, node: &'p Node) -> Result<Cow<'p, Value>, Failure> {
+        let owned = |value| Ok(Cow::Owned(value));
+        match node {
+            Node::Const(value) => Ok(Cow::Borrowed(value)),
+            Node::Path(path) => self.read(path).map(Cow::Owned),
+            Node::Call(call) => self.convert(call),
+            Node::Index { of, keys } => {
+                let mut value = self.value(of)?.into_owned();
+                for key in keys {
+                    let key = self.value(key)?;
+                    value = index::converter(&value, &key)?;
+                }
+                owned(value)
+            }
+            Node::Math { first, rest } => {
+                let mut value = self.value(first)?;
+                for (op, operand) in rest {
+                    let operand = self.value(operand)?;
+                    value = Cow::Owned(math::calculate(*op, &value, &operand)?);
+                }
+                Ok(value)
+            }
+            Node::Negate(operand) => {
+                let operand = self.value(operand)?;
+                owned(math::negate(&operand)?)
+            }
+            Node::List(nodes) => {
+                let mut items = Vec::with_capacity(nodes.len());
+                for node in nodes {
+                    items.push(self.value(node)?.into_owned());
+                }
+                owned(Value::List(items))
+            }
+            Node::Map(nodes) => {
+                let mut entries = Vec::with_capacity(nodes.len());
+                for (key, node) in nodes {
+                    entries.push((key, self.value(node)?));
+                }
+                let entries = entries.iter().map(|(key, value)| (*key, &**value));
+                owned(value::map_literal(entries)?)
+            }
+        }
+    }
+
+    fn convert<'p>(&mut self, call: &'p Call) -> Result<Cow<'p, Value>, Failure> {
+        match call.function.build {
+            Build::Coalesce => {
+                let Some(Argument::Items { nodes, .. }) = call.args.first() else {
+                    return Ok(Cow::Owned(Value::Nil));
+                };
+                for node in nodes {
+                    let value = self.value(node)?;
+                    if !matches!(*value, Value::Nil) {
+                        return Ok(value);
+                    }
+                }
+                Ok(Cow::Owned(Value::Nil))
+            }
+            Build::IsRootSpan => {
+                let (level, row) = self.place(Context::Span)?;
+                let parent = self.data.field(level, row, Field::ParentSpanId)?;
+                let is_root = match parent {
+                    Some(FieldValue::Bytes(id)) => id.iter().all(|byte| *byte == 0),
+                    _ => true,
+                };
+                Ok(Cow::Owned(Value::Bool(is_root)))
+            }
+            _ => {
+                let Some(scalar) = call.scalar() else {
+                    let name = call.function.name;
+                    return Err(Failure::Function(format!("{name} gives no value")));
+                };
+                let args = self.args(call)?;
+                scalar(&args).map(Cow::Owned)
+            }
+        }
+    }
+
+    /// The arguments of a call, evaluated from left to right.
+    pub(super) fn args<'p>(&mut self, call: &'p Call) -> Result<Args<'p>, Failure> {
+        let mut values = SmallVec::with_capacity(call.args.len());
+        for argument in &call.args {
+            values.push(match argument {
+                Argument::Value { node, want } => {
+                    let value = self.value(node)?;
+                    match node {
+                        // Has been made what is wanted.
+                        Node::Const(_) => value,
+                        _ => coerce::coerce(value, *want)?,
+                    }
+                }
+                Argument::Items { nodes, want } => {
+                    let mut items = Vec::with_capacity(nodes.len());
+                    for node in nodes {
+                        let value = self.value(node)?;
+                        items.push(coerce::coerce(value, *want)?.into_owned());
+                    }
+                    Cow::Owned(Value::List(items))
+                }
+                Argument::Literal(value) => Cow::Borrowed(value),
+                Argument::Absent
+                | Argument::Regex(_)
+                | Argument::Target(_)
+                | Argument::Function(_) => Cow::Owned(Value::Nil),
+            });
+        }
+        Ok(Args {
+            arguments: &call.args,
+            values,
+        })
+    }
+
+    /// Runs an editor.
+    ///
+    /// # Errors
+    /// What evaluating its arguments or writing gives.
+    pub fn edit(&mut self, call: &Call) -> Result<(), Failure> {
+        match (call.function.build, call.target()) {
+            (Build::Set, Some(path)) => {
+                let args = self.args(call)?;
+                let value = args.value(1);
+                // A value that contains what is written is read after that has been made empty.
+                if let (Some(Argument::Value { node, .. }), Some(empty)) =
+                    (call.args.get(1), value.empty_of_kind())
+                    && let Node::Path(source) = node
+                    && source.contains(path)
+                {
+                    self.write(path, &empty)?;
+                    let value = self.read(source)?;
+                    return self.write(path, &value);
+                }
+                self.write(path, value)
+            }
+            (Build::EditorOfSome(editor), Some(path)) => {
+                if let Value::Nil = self.read(path)? {
+                    return Ok(());
+                }
+                let args = self.args(call)?;
+                editor(&mut Target { row: self, path }, &args)
+            }
+            (Build::Editor(editor), Some(path)) => {
+                let args = self.args(call)?;
+                editor(&mut Target { row: self, path }, &args)
+            }
+            (Build::Nothing, _) => Ok(()),
+            _ => {
+                let name = call.function.name;
+                Err(Failure::Function(format!("{name} is no editor")))
+            }
+        }
+    }
+
+    /// The keys of a path, computed; what a map or list takes, and nothing like it.
+    pub(super) fn keys(&mut self, path: &PathNode) -> Result<SmallVec<[index::Key; 2]>, Failure> {
+        let mut keys = SmallVec::with_capacity(path.keys.len());
+        for key in &path.keys {
+            keys.push(match key {
+                KeyNode::Const(key) => key.clone(),
+                KeyNode::Computed(node) => match self.value(node)?.into_owned() {
+                    Value::String(text) => index::Key::Text(text),
+                    Value::Int(index) => index::Key::Index(index),
+                    other => {
+                        return Err(Failure::Index(format!(
+                            "could not resolve key for map/slice, expecting 'string' or 'int64' \
+                             but got '{}'",
+                            other.type_name()
+                        )));
+                    }
+                },
+            });
+        }
+        Ok(keys)
+    }
+}

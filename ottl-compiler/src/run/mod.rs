@@ -1,0 +1,87 @@
+//! The evaluator by rows: runs a checked program on one row after the other, exactly as the
+//! reference does. What works on columns falls back to it where rows depend on each other, and
+//! is tested against it. Reading and writing paths is in `paths`, values in `eval`, error modes
+//! and counts in `sequence`.
+
+mod eval;
+mod paths;
+mod read;
+mod sequence;
+mod target;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use smallvec::SmallVec;
+use trunkline_proto::batch::{Data, Level};
+
+pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
+pub use target::{Entries, Target};
+pub(crate) use write::owned_entries;
+
+use crate::{contexts::Context, failure::Failure, value::Value};
+
+/// What is known of a request and its sender, for the paths `otelcol.…`.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The sender's address.
+    pub address: Option<String>,
+    /// The headers that receivers kept: lists of strings by key.
+    pub metadata: Vec<(String, Vec<String>)>,
+    /// What an authenticator found out.
+    pub auth: Vec<(String, Value)>,
+    /// The gRPC headers.
+    pub grpc: Vec<(String, Vec<String>)>,
+}
+
+/// A row, what it is in, and its scratch map: what a statement can see.
+pub struct Row<'d> {
+    data: &'d mut Data,
+    /// The row itself and those around it, by context.
+    at: SmallVec<[(Context, Level, u32); 5]>,
+    /// The encoded map.
+    cache: &'d mut Vec<u8>,
+    request: &'d Request,
+}
+
+impl<'d> Row<'d> {
+    /// A row of a context. `cache` is an encoded map; empty, it has no entries.
+    ///
+    /// # Errors
+    /// When a context has no rows in a batch, or there is no such row.
+    pub fn new(
+        data: &'d mut Data,
+        context: Context,
+        row: u32,
+        cache: &'d mut Vec<u8>,
+        request: &'d Request,
+    ) -> Result<Row<'d>, Failure> {
+        let mut at = SmallVec::new();
+        let mut next = row;
+        for (depth, around) in context.visible().iter().enumerate() {
+            let Some(level) = around.level() else {
+                continue;
+            };
+            if depth > 0 {
+                let below = at.last().map_or(level, |(_, level, _)| *level);
+                let missing = trunkline_proto::batch::Error::NoRow(below, next);
+                next = data.parent(below, next).ok_or(missing)?;
+            }
+            at.push((*around, level, next));
+        }
+        Ok(Row {
+            data,
+            at,
+            cache,
+            request,
+        })
+    }
+
+    /// Where the entity of a context around this row is.
+    fn place(&self, context: Context) -> Result<(Level, u32), Failure> {
+        let found = self.at.iter().find(|(of, _, _)| *of == context);
+        found
+            .map(|(_, level, row)| (*level, *row))
+            .ok_or_else(|| Failure::Function(format!("the context {context} cannot be read here")))
+    }
+}

@@ -1,0 +1,356 @@
+//! What statements do to a log record.
+
+use super::*;
+
+#[test]
+fn statements_do_what_the_reference_does() {
+    for (statement, failure, look, expected) in [
+        ("set(@new, 1)", None, "@new", "1"),
+        (
+            "set(@new, @m) where @i == 1",
+            None,
+            "@new",
+            r#"{"a":2,"n":{"y":"z"},"x":"<a>&"}"#,
+        ),
+        ("set(@new, 1) where @i == 2", None, "@new", "nil"),
+        (
+            "set(@new[\"k\"][2], \"x\")",
+            None,
+            "@new",
+            r#"{"k":[null,null,"x"]}"#,
+        ),
+        ("set(@new[-5], 1)", None, "@new", "[1]"),
+        ("set(@t, [1,log.time,3])", None, "@t", "[1,null,3]"),
+        (
+            "set(@t, [1,log.time])",
+            Some("unsupported type time.Time for set operation"),
+            "@t",
+            "[1,null]",
+        ),
+        (
+            "set(@t, log.time)",
+            Some("unsupported type time.Time for set operation"),
+            "@t",
+            "nil",
+        ),
+        (
+            "set(@t, log.time)",
+            Some("unsupported type time.Time for set operation"),
+            "Len(log.attributes)",
+            "11",
+        ),
+        (
+            "set(@missing[\"w\"], nil)",
+            None,
+            "@missing",
+            r#"{"w":null}"#,
+        ),
+        ("set(log.attributes, nil)", None, "Len(log.attributes)", "0"),
+        (
+            "set(log.attributes, @m)",
+            None,
+            "log.attributes",
+            r#"{"a":2,"n":{"y":"z"},"x":"<a>&"}"#,
+        ),
+        (
+            "set(log.severity_text, nil)",
+            Some("setting a value to nil is not supported"),
+            "log.severity_text",
+            "\"blue screen\"",
+        ),
+        (
+            "set(log.severity_number, 1.5)",
+            Some("expects int64 but got float64"),
+            "log.severity_number",
+            "1",
+        ),
+        (
+            "set(log.severity_number, SEVERITY_NUMBER_FATAL)",
+            None,
+            "log.severity_number",
+            "21",
+        ),
+        (
+            "set(@m[\"self\"], @m)",
+            None,
+            "@m[\"self\"]",
+            r#"{"a":2,"n":{"y":"z"},"self":{},"x":"<a>&"}"#,
+        ),
+        ("set(@l[0], @l)", None, "@l", "[[[],42,true],42,true]"),
+        (
+            "merge_maps(@m, @m, \"upsert\")",
+            None,
+            "@m",
+            r#"{"a":null,"n":null,"x":null}"#,
+        ),
+        (
+            "set(@l[7], 1)",
+            Some("index 7 out of bounds"),
+            "@l",
+            r#"["v1",42,true]"#,
+        ),
+        (
+            "set(@s[\"x\"], 1)",
+            Some("type Str does not support string indexing"),
+            "@s",
+            "\"hello\"",
+        ),
+        (
+            "set(@big[20000000], 1)",
+            Some("index 20000000 exceeds the largest list that may be created (10000)"),
+            "@big",
+            "nil",
+        ),
+        (
+            "set(@new, Split(\"a,b\", \",\"))",
+            None,
+            "@new",
+            r#"["a","b"]"#,
+        ),
+        ("set(@new, -5)", None, "@new", "-5"),
+        ("set(log.body, @l)", None, "log.body[0]", "\"v1\""),
+        ("set(log.body, nil)", None, "log.body", "nil"),
+        ("set(log.body.string, \"x\")", None, "log.body", "\"x\""),
+        (
+            "set(log.body[\"a\"], 1)",
+            Some("log bodies of type Str cannot be indexed"),
+            "log.body",
+            "\"operationA\"",
+        ),
+        (
+            "set(log.trace_id.string, \"ff\")",
+            Some("trace ids must be 32 hex characters"),
+            "log.flags",
+            "1",
+        ),
+        (
+            "set(log.span_id.string, \"00000000000000ff\")",
+            None,
+            "log.span_id",
+            "span:00000000000000ff",
+        ),
+        (
+            "set(log.time, log.time - Duration(\"1s\"))",
+            None,
+            "log.time_unix_nano",
+            "1581452771000000321",
+        ),
+        ("set(log.cache[\"a\"], 1)", None, "@i", "1"),
+        (
+            "set(resource.attributes[\"x\"], @s)",
+            None,
+            "resource.attributes[\"x\"]",
+            "\"hello\"",
+        ),
+        ("set(scope.name, \"n\")", None, "scope.name", "\"n\""),
+        (
+            "set(resource.schema_url, \"u\")",
+            None,
+            "resource.schema_url",
+            "\"u\"",
+        ),
+        (
+            "clear(log.time)",
+            None,
+            "log.time",
+            "1754-08-30T22:43:41.128654848Z",
+        ),
+        ("clear(@s)", None, "@s", "\"\""),
+        ("clear(@m)", None, "@m", "{}"),
+        (
+            "clear(log.span_id)",
+            None,
+            "log.span_id",
+            "span:0000000000000000",
+        ),
+        ("delete_key(log.attributes, \"s\")", None, "@s", "nil"),
+        (
+            "delete_key(@m, \"x\")",
+            None,
+            "@m",
+            r#"{"a":2,"n":{"y":"z"}}"#,
+        ),
+        (
+            "delete_key(@s, \"x\")",
+            Some("expected pcommon.Map but got string"),
+            "@s",
+            "\"hello\"",
+        ),
+        (
+            "delete_key(@missing, \"x\")",
+            Some("expected pcommon.Map but got nil"),
+            "@missing",
+            "nil",
+        ),
+        (
+            "delete_matching_keys(log.attributes, \"^.$\")",
+            None,
+            "Keys(log.attributes)",
+            r#"[]string["ll","by","eb","none","jp"]"#,
+        ),
+        (
+            "keep_matching_keys(log.attributes, \"^.$\")",
+            None,
+            "Keys(log.attributes)",
+            r#"[]string["s","i","d","t","l","m"]"#,
+        ),
+        (
+            "keep_keys(log.attributes, [\"i\", \"zz\"])",
+            None,
+            "log.attributes",
+            r#"{"i":1}"#,
+        ),
+        (
+            "keep_keys(log.attributes, [])",
+            None,
+            "log.attributes",
+            "{}",
+        ),
+        (
+            "keep_keys(log.attributes, @l)",
+            Some("expected string but got int64"),
+            "@i",
+            "1",
+        ),
+        (
+            "keep_keys(log.attributes, @missing)",
+            Some("keys cannot be nil"),
+            "@i",
+            "1",
+        ),
+        (
+            "limit(log.attributes, 2, [\"jp\"])",
+            None,
+            "Keys(log.attributes)",
+            r#"[]string["s","jp"]"#,
+        ),
+        (
+            "merge_maps(@m, {\"x\": 1, \"q\": 2}, \"insert\")",
+            None,
+            "@m",
+            r#"{"a":2,"n":{"y":"z"},"q":2,"x":"<a>&"}"#,
+        ),
+        (
+            "merge_maps(@m, {\"x\": 1, \"q\": 2}, \"update\")",
+            None,
+            "@m",
+            r#"{"a":2,"n":{"y":"z"},"x":1}"#,
+        ),
+        ("truncate_all(log.attributes, 4)", None, "@jp", "\"日\""),
+        ("truncate_all(log.attributes, 4)", None, "@s", "\"hell\""),
+        (
+            "truncate_all(log.attributes, 4, true, \"..\")",
+            None,
+            "@jp",
+            "\"..\"",
+        ),
+        (
+            "truncate_all(log.attributes, 4, false)",
+            None,
+            "Hex(@jp)",
+            "\"e697a5e6\"",
+        ),
+        (
+            "stringify_all(log.attributes)",
+            None,
+            "@l",
+            r#""[\"v1\",42,true]""#,
+        ),
+        ("stringify_all(log.attributes)", None, "@by", "\"3q0=\""),
+        (
+            "replace_pattern(@s, \"l(l)(o)?\", \"$1-${2}\")",
+            None,
+            "@s",
+            "\"hel-o\"",
+        ),
+        ("replace_pattern(@s, \"l\", \"$0a\")", None, "@s", "\"heo\""),
+        (
+            "replace_pattern(@s, \"(?P<n>l)\", \"$n!\")",
+            None,
+            "@s",
+            "\"hel!l!o\"",
+        ),
+        (
+            "replace_pattern(@s, \"l\", \"x\", ToUpperCase, \"[%s]\")",
+            None,
+            "@s",
+            "\"he[X][X]o\"",
+        ),
+        (
+            "replace_pattern(@s, \"l\", \"x\", ToUpperCase, \"%s%s\")",
+            None,
+            "@s",
+            "\"heX%!s(MISSING)X%!s(MISSING)o\"",
+        ),
+        (
+            "replace_pattern(@s, \"l\", \"x\", ToUpperCase, \"%d\")",
+            Some(
+                "replacementFormat must be format string containing a single %s and no other format specifiers",
+            ),
+            "@s",
+            "\"hello\"",
+        ),
+        (
+            "replace_pattern(@s, \"l\", \"x\", FNV)",
+            Some("the replacement value must be a string"),
+            "@s",
+            "\"hello\"",
+        ),
+        (
+            "replace_pattern(@s, \"l\", \"x\", Trim)",
+            Some("incorrect number of arguments. Expected: 2 Received: 1"),
+            "@s",
+            "\"hello\"",
+        ),
+        (
+            "replace_pattern(@s, \"l\", \"$0\", SHA1)",
+            None,
+            "Len(@s)",
+            "83",
+        ),
+        (
+            "replace_pattern(@s, \"q\", \"x\", FNV)",
+            None,
+            "@s",
+            "\"hello\"",
+        ),
+        ("replace_pattern(@i, \"1\", \"x\")", None, "@i", "1"),
+        (
+            "replace_pattern(@missing, \"1\", @missing)",
+            None,
+            "@missing",
+            "nil",
+        ),
+        (
+            "replace_pattern(@i, \"1\", @missing)",
+            Some("expected string but got nil"),
+            "@i",
+            "1",
+        ),
+        (
+            "replace_all_patterns(log.attributes, \"value\", \"l+\", \"L\")",
+            None,
+            "@s",
+            "\"heLo\"",
+        ),
+        (
+            "replace_all_patterns(log.attributes, \"key\", \"^(.)$\", \"k${1}\")",
+            None,
+            "Keys(log.attributes)",
+            r#"[]string["ks","ki","kd","kt","kl","ll","km","by","eb","none","jp"]"#,
+        ),
+        (
+            "replace_all_patterns(log.attributes, \"value\", \"l\", \"$0\", FNV)",
+            None,
+            "@s",
+            "\"hello\"",
+        ),
+    ] {
+        let mut batch = fixture(Context::Log);
+        let statement = names(statement);
+        let failures = execute(&mut batch, Context::Log, &[&statement]);
+        assert_eq!(failures.first().map(String::as_str), failure, "{statement}");
+        let result = evaluate(batch.open().unwrap(), Context::Log, 0, &names(look));
+        assert_eq!(told(result), expected, "{statement}");
+    }
+}
