@@ -1,11 +1,15 @@
 //! Random connections through [`Divert`]: whatever the sizes of frames and reads
 //! and however streams interleave, every body arrives whole and `h2` sees the rest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, task::Waker};
 
 use proptest::prelude::*;
+use tokio::io::{AsyncRead, ReadBuf};
 
-use super::*;
+use super::{
+    frame::{DATA, END_STREAM, Frame, HEADER, PADDED},
+    *,
+};
 
 /// A connection that gives scripted bytes in pieces of scripted sizes.
 struct Script {
@@ -240,7 +244,7 @@ fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Pl
         }
     }
     played.credited = credits(&divert.io.written);
-    played.uncredited = u64::from(divert.unacknowledged);
+    played.uncredited = u64::from(divert.credit.withheld());
     drop(expected);
     drop(divert);
     for body in played.bodies.values().flatten() {
