@@ -62,6 +62,16 @@ impl Transport {
         }
     }
 
+    /// Tells that at least so many bytes are to come. Within TLS some of them may be read already,
+    /// so that it says nothing there of the socket.
+    pub fn coming(&mut self, bytes: usize) {
+        match self {
+            Transport::Plain(stream) => stream.coming(bytes),
+            Transport::Prefixed(p) if p.prefix.is_empty() => p.inner.coming(bytes),
+            Transport::Prefixed(_) | Transport::TlsServer(_) | Transport::TlsClient(_) => {}
+        }
+    }
+
     /// Reads into several buffers, with one call to the kernel where the stream is plain.
     ///
     /// # Errors

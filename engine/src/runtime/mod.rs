@@ -10,6 +10,7 @@
 pub mod cores;
 pub mod limits;
 mod listener;
+mod low_water;
 pub mod mesh;
 mod mode;
 mod stream;

@@ -21,12 +21,15 @@ use futures_lite::{AsyncRead as _, AsyncWrite as _};
 use socket2::{Domain, MaybeUninitSlice, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Mode, current_mode};
+use super::{Mode, current_mode, low_water::LowWater};
 
 /// A connected TCP or unix socket.
 pub struct Stream {
     fd: RawFd,
     inner: Inner,
+    low_water: LowWater,
+    /// Whether everything that had come was read, so that the next read waits.
+    waiting: bool,
 }
 
 enum Inner {
@@ -50,7 +53,12 @@ impl Stream {
                 (_, true) => Inner::EpollUnix(tokio::net::UnixStream::from_std(socket.into())?),
             }
         };
-        Ok(Stream { fd, inner })
+        Ok(Stream {
+            fd,
+            inner,
+            low_water: LowWater::default(),
+            waiting: false,
+        })
     }
 
     /// Connects to a TCP address.
@@ -132,6 +140,12 @@ impl Stream {
         }
     }
 
+    /// Tells that at least so many bytes are to come, unless the peer gives up: the next wait
+    /// need not end for each few of them.
+    pub fn coming(&mut self, bytes: usize) {
+        self.low_water.coming(bytes);
+    }
+
     /// Reads into several buffers with one call to the kernel; 0 is the end of the stream.
     ///
     /// # Errors
@@ -142,46 +156,59 @@ impl Stream {
         buffers: &mut [MaybeUninitSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match recv(self.fd, buffers) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                other => return Poll::Ready(other),
-            }
-            let mut one = [0u8; 1];
-            let waited = match &mut self.inner {
-                Inner::IoUring(s) => Pin::new(s).poll_read(cx, &mut one),
-                Inner::EpollTcp(s) => match s.poll_read_ready(cx)? {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(()) => {
-                        // The kernel said EAGAIN: tell the reactor so, or it never wakes us.
-                        match s.try_io(tokio::io::Interest::READABLE, || recv(self.fd, buffers)) {
-                            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
-                            other => return Poll::Ready(other),
-                        }
-                    }
-                },
-                Inner::EpollUnix(s) => match s.poll_read_ready(cx)? {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(()) => {
-                        match s.try_io(tokio::io::Interest::READABLE, || recv(self.fd, buffers)) {
-                            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
-                            other => return Poll::Ready(other),
-                        }
-                    }
-                },
-            };
-            match waited {
-                Poll::Pending => return Poll::Pending,
-                // Data came between the two calls: the byte read belongs to the caller.
-                Poll::Ready(Ok(1)) => {
-                    if let Some(first) = buffers.iter_mut().find_map(|b| b.first_mut()) {
-                        first.write(one[0]);
-                        return Poll::Ready(Ok(1));
-                    }
-                    return Poll::Ready(Ok(0));
+            if self.waiting {
+                match self.poll_readable(cx)? {
+                    Poll::Pending if !self.low_water.is_over(cx) => return Poll::Pending,
+                    _ => self.waiting = false,
                 }
-                Poll::Ready(other) => return Poll::Ready(other),
             }
+            match recv(self.fd, buffers) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.waiting = self.wait(cx)?.is_pending();
+                    if self.waiting {
+                        return Poll::Pending;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(n) if n > 0 && n < buffers.iter().map(|b| b.len()).sum() => {
+                    // All that was there. What the peer is writing at this moment is better read
+                    // together with what it writes next, so the next read waits first.
+                    self.low_water.came(n);
+                    self.waiting = self.wait(cx)?.is_pending();
+                    return Poll::Ready(Ok(n));
+                }
+                other => {
+                    self.low_water.came(other.as_ref().map_or(0, |n| *n));
+                    return Poll::Ready(other);
+                }
+            }
+        }
+    }
+
+    /// Waits from now on, as everything that had come was read; ready if there is something.
+    fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        self.low_water.wait(self.fd, cx);
+        // The kernel said that there is no more: tell the reactor so, or it never wakes us.
+        let none = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        match &mut self.inner {
+            Inner::IoUring(_) => {}
+            Inner::EpollTcp(s) => drop(s.try_io(tokio::io::Interest::READABLE, none)),
+            Inner::EpollUnix(s) => drop(s.try_io(tokio::io::Interest::READABLE, none)),
+        }
+        self.poll_readable(cx)
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
+        let ready = match &mut self.inner {
+            // A read of nothing is how glommio's stream is made to wait: while there is nothing
+            // to read it fails with EAGAIN, and then registers the waiter.
+            Inner::IoUring(s) => Pin::new(s).poll_read(cx, &mut []).map_ok(drop),
+            Inner::EpollTcp(s) => s.poll_read_ready(cx),
+            Inner::EpollUnix(s) => s.poll_read_ready(cx),
+        };
+        match ready {
+            Poll::Ready(ready) => ready.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
         }
     }
 
@@ -302,5 +329,62 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.finish())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use std::{io::Write as _, mem::MaybeUninit, net::TcpListener, sync::mpsc};
+
+    use super::*;
+
+    /// Reads from a peer that writes `pieces` bytes at a time and goes on only when they were
+    /// read; `coming` is what the reader is told to expect before each read.
+    fn read_all(pieces: &[usize], coming: usize) -> io::Result<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut peer = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (socket, _) = listener.accept()?;
+        let (read, go_on) = mpsc::channel();
+        let reactor = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for piece in pieces {
+                    peer.write_all(&vec![7; *piece]).unwrap();
+                    go_on.recv().unwrap();
+                }
+            });
+            reactor.block_on(async {
+                let mut stream = Stream::from_socket(socket.into(), false)?;
+                let mut room = vec![MaybeUninit::uninit(); 1 << 20];
+                let mut total = 0;
+                for piece in pieces {
+                    let mut left = *piece;
+                    while left > 0 {
+                        stream.coming(coming);
+                        let n = std::future::poll_fn(|cx| {
+                            stream.poll_recv(cx, &mut [MaybeUninitSlice::new(&mut room)])
+                        })
+                        .await?;
+                        assert!((1..=left).contains(&n), "{n} of {left}");
+                        left -= n;
+                        total += n;
+                    }
+                    read.send(()).unwrap();
+                }
+                Ok(total)
+            })
+        })
+    }
+
+    #[test]
+    fn what_came_is_read_though_less_than_was_expected_comes() {
+        let pieces = [1, 20_000, 700_000, 3, 300_000, 16_393, 1_000_000, 9];
+        for coming in [0, 10 << 10, 512 << 10, usize::MAX] {
+            let total = read_all(&pieces, coming).unwrap();
+            assert_eq!(total, pieces.iter().sum::<usize>(), "{coming}");
+        }
     }
 }

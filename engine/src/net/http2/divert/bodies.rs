@@ -52,13 +52,11 @@ pub(super) struct Body {
     prefix: [u8; PREFIX],
     prefix_len: usize,
     /// Bytes of the message, once the prefix is there.
-    pub(super) want: usize,
+    want: usize,
     pub(super) buffer: Option<Buffer>,
     error: Option<BodyError>,
     /// Payload bytes whose stream window was not given back yet.
     pub(super) unacknowledged: u32,
-    /// The stream whose DATA lately came after this one's: senders go round their streams.
-    pub(super) follower: u32,
     waker: Option<Waker>,
 }
 
@@ -172,7 +170,6 @@ impl Bodies {
             buffer: None,
             error: None,
             unacknowledged: 0,
-            follower: stream,
             waker: None,
         });
         Expected {
@@ -186,6 +183,16 @@ impl Bodies {
         &self.0.bodies
     }
 
+    /// How many bytes are still to come of all whose length is known.
+    pub(super) fn missing(&self) -> usize {
+        self.0
+            .bodies
+            .borrow()
+            .iter()
+            .filter_map(Body::missing)
+            .sum()
+    }
+
     /// The body of a stream, if a handler waits for it.
     pub(super) fn with<R>(
         &self,
@@ -196,6 +203,16 @@ impl Bodies {
         // Few streams are open at a time and the newest are asked for most.
         let body = bodies.iter_mut().rev().find(|b| b.stream == stream)?;
         Some(f(body, &self.0.limits))
+    }
+
+    fn remove(&self, stream: u32) {
+        let mut bodies = self.0.bodies.borrow_mut();
+        if let Some(at) = bodies.iter().rposition(|b| b.stream == stream) {
+            let body = bodies.swap_remove(at);
+            // What goes with it may wake others that ask for their bodies.
+            drop(bodies);
+            drop(body);
+        }
     }
 
     /// The connection has ended: nothing comes any more.
@@ -260,9 +277,6 @@ impl Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        let mut bodies = self.bodies.0.bodies.borrow_mut();
-        if let Some(at) = bodies.iter().rposition(|b| b.stream == self.stream) {
-            bodies.swap_remove(at);
-        }
+        self.bodies.remove(self.stream);
     }
 }

@@ -5,11 +5,9 @@
 //! through `h2`, each frame is a read, an allocation and a queue entry, and the
 //! pieces must be gathered afterwards. [`Divert`] sits between the socket and
 //! `h2` and takes the payload of DATA frames out of the stream of bytes, for
-//! the streams whose handler asked for it ([`Bodies::expect`]): the payload is
-//! read by the kernel straight into one buffer of the right size, the frame
-//! headers between the pieces into a scratch array, with one `recvmsg` for many
-//! frames. Where the next header will stand is guessed from the frames before
-//! and confirmed afterwards; a wrong guess costs a copy.
+//! the streams whose handler asked for it ([`Bodies::expect`]), into one buffer of
+//! the right size: the payload of the frame at hand straight from the kernel, that
+//! of the frames behind it, which are read with the same call, with one copy.
 //!
 //! `h2` sees everything else: every frame that is not DATA, DATA of streams that
 //! nobody asked for, and an empty DATA frame in the place of each end of stream.
@@ -17,12 +15,11 @@
 //! window; `Divert` does, with WINDOW_UPDATE frames between `h2`'s own frames.
 //!
 //! `bodies` is the face to the handlers, `read` goes through the frames as they
-//! come, `guess` reads many of them at once, `raw` keeps what was read and not
-//! looked at, `output` is the way out, `frame` the format.
+//! come, `raw` keeps what was read and not looked at, `output` is the way out,
+//! `frame` the format.
 
 mod bodies;
 mod frame;
-mod guess;
 mod output;
 mod raw;
 mod read;
@@ -39,7 +36,6 @@ use tokio::io::AsyncWrite;
 
 pub use self::bodies::{Bodies, BodyError, Expected, Message};
 use self::{
-    guess::Foresight,
     output::{Credit, Output},
     raw::Raw,
     read::{Ends, State},
@@ -57,6 +53,12 @@ pub trait Recv: AsyncWrite + Unpin {
         cx: &mut Context<'_>,
         buffers: &mut [MaybeUninitSlice<'_>],
     ) -> Poll<io::Result<usize>>;
+
+    /// Tells that at least so many bytes are to come, unless the peer gives up: a wait need not
+    /// end for each few of them.
+    fn coming(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
 }
 
 impl Recv for Transport {
@@ -66,6 +68,10 @@ impl Recv for Transport {
         buffers: &mut [MaybeUninitSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Transport::poll_recv(self, cx, buffers)
+    }
+
+    fn coming(&mut self, bytes: usize) {
+        Transport::coming(self, bytes);
     }
 }
 
@@ -89,7 +95,6 @@ pub struct Divert<T = Transport> {
     /// The stream whose DATA was held back once so that its request could be accepted.
     held_back: u32,
     ends: Ends,
-    foresight: Foresight,
     credit: Credit,
     output: Output,
 }
@@ -110,7 +115,6 @@ impl<T: Recv> Divert<T> {
             state: State::PREFACE,
             held_back: 0,
             ends: Ends::default(),
-            foresight: Foresight::default(),
             credit: Credit::new(windows),
             output: Output::default(),
         };

@@ -128,6 +128,11 @@ impl Credit {
         self.windows.frame as usize
     }
 
+    /// What a sender can always send, however little window was given back lately, in bytes.
+    pub(super) fn share(&self) -> usize {
+        self.windows.stream as usize / 4
+    }
+
     /// Payload of which the connection does not know yet that it was taken.
     #[cfg(test)]
     pub(super) fn withheld(&self) -> u32 {

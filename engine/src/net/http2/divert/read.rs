@@ -1,6 +1,5 @@
 //! Goes through the frames as they come: which are `h2`'s and which are DATA of
-//! a body, and where in a frame the connection stands between two polls. Reading
-//! several frames at once is in [`super::guess`].
+//! a body, and where in a frame the connection stands between two polls.
 
 use std::{
     io,
@@ -8,11 +7,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use socket2::MaybeUninitSlice;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     Divert, Recv,
     frame::{DATA, END_STREAM, Frame, HEADER, PADDED, end_of_stream},
+    raw::behind,
 };
 
 /// Where in the stream of frames the next byte stands.
@@ -88,7 +89,7 @@ enum Step {
 enum What {
     /// Whatever comes.
     Raw,
-    /// The data of this frame, straight into its body.
+    /// The data of this frame, straight into its body, and what follows it.
     Body(Payload),
 }
 
@@ -125,6 +126,8 @@ impl<T: Recv> AsyncRead for Divert<T> {
             if dst.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
+            let missing = this.bodies.missing();
+            this.io.coming(missing.min(this.credit.share()));
             let read = match step {
                 Step::On => continue,
                 Step::Hold(stream) => {
@@ -132,8 +135,8 @@ impl<T: Recv> AsyncRead for Divert<T> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Step::Read(What::Raw) => this.raw.poll_fill(&mut this.io, cx),
-                Step::Read(What::Body(payload)) => this.poll_body(cx, payload),
+                Step::Read(What::Raw) => this.raw.poll_fill(&mut this.io, cx, behind(missing)),
+                Step::Read(What::Body(payload)) => this.poll_body(cx, payload, missing),
             };
             match read {
                 Poll::Ready(Ok(0)) => {
@@ -196,7 +199,6 @@ impl<T: Recv> Divert<T> {
         }
         self.raw.consume(HEADER);
         let end = frame.flags & END_STREAM != 0;
-        self.foresight.saw(&self.bodies, stream);
         if frame.flags & PADDED != 0 {
             self.state = State::PadLength {
                 stream,
@@ -204,9 +206,6 @@ impl<T: Recv> Divert<T> {
                 end,
             };
             return Step::On;
-        }
-        if !end {
-            self.foresight.length = frame.length;
         }
         self.begin(Payload {
             stream,
@@ -266,6 +265,50 @@ impl<T: Recv> Divert<T> {
             .count(&self.bodies, payload.stream, n, !payload.end);
         self.begin(payload);
         Step::On
+    }
+
+    /// Reads payload straight into its body, and behind it what is there; how many bytes, 0 at the
+    /// end of the stream.
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut payload: Payload,
+        missing: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut all = self.bodies.all().borrow_mut();
+        let body = all
+            .iter_mut()
+            .find(|b| b.stream == payload.stream)
+            .filter(|b| b.missing().is_some_and(|missing| missing >= payload.left))
+            .and_then(|b| b.buffer.as_mut());
+        let Some(body) = body else {
+            drop(all);
+            return self.raw.poll_fill(&mut self.io, cx, behind(missing));
+        };
+        let behind = behind(missing.saturating_sub(payload.left));
+        let raw = self.raw.buffer(behind);
+        let received = {
+            let straight = body.spare().get_mut(..payload.left).unwrap_or_default();
+            let rest = raw.spare().get_mut(..behind).unwrap_or_default();
+            let mut slices = [MaybeUninitSlice::new(straight), MaybeUninitSlice::new(rest)];
+            match self.io.poll_recv(cx, &mut slices) {
+                Poll::Ready(Ok(n @ 1..)) => n,
+                Poll::Pending => {
+                    self.raw.give_back();
+                    return Poll::Pending;
+                }
+                end_or_error => return end_or_error,
+            }
+        };
+        let taken = received.min(payload.left);
+        body.advance(taken);
+        raw.advance(received - taken);
+        drop(all);
+        payload.left -= taken;
+        self.credit
+            .count(&self.bodies, payload.stream, taken, !payload.end);
+        self.begin(payload);
+        Poll::Ready(Ok(received))
     }
 
     /// Goes on with the rest of a DATA frame, or behind it if nothing is left of it.
