@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, tcp::OwnedReadHalf};
 
 use crate::error::Error;
 
@@ -113,16 +113,20 @@ pub fn client() -> h2::client::Builder {
 
 /// A stream that is read in large pieces whatever the caller asks for. `h2` reads a frame at a
 /// time; where frames are 16 KiB, that is a system call for each, and this is one for thirty.
-pub struct BigRead {
-    stream: TcpStream,
+pub fn read_big(stream: TcpStream) -> impl AsyncRead + AsyncWrite + Unpin + 'static {
+    let (read, write) = stream.into_split();
+    tokio::io::join(BigRead::new(read), write)
+}
+
+struct BigRead {
+    stream: OwnedReadHalf,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl BigRead {
-    /// Takes over the stream.
-    pub fn new(stream: TcpStream) -> Self {
+    fn new(stream: OwnedReadHalf) -> Self {
         BigRead {
             stream,
             buffer: vec![0; READ_BUFFER].into_boxed_slice(),
@@ -155,35 +159,5 @@ impl AsyncRead for BigRead {
             this.start += n;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for BigRead {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

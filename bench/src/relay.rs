@@ -77,7 +77,7 @@ async fn run(options: Options) -> Result<(), Error> {
             tokio::task::spawn_local(async move {
                 let done = if options.frame_size <= SMALL_FRAMES {
                     serve(
-                        net::BigRead::new(stream),
+                        net::read_big(stream),
                         options.frame_size,
                         options.to,
                         inflater,

@@ -11,6 +11,7 @@
 //! - [`wire`]: protobuf fields read in place, and written;
 //! - [`json`]: OTLP/JSON into the same wire form, and out of it;
 //! - [`otap`]: requests as Arrow record batches in the OTAP data model, and back;
+//! - [`status`]: the names of gRPC's status codes;
 //! - [`otlp`]: the messages as prost types, for tests and small responses only.
 //!
 //! ```
@@ -54,6 +55,7 @@ pub mod json;
 pub mod otap;
 pub mod otlp;
 mod signal;
+pub mod status;
 pub mod wire;
 
 pub use batch::Batch;

@@ -3,27 +3,7 @@
 
 use prost::Message;
 use prost_types::{Any, Duration as ProtoDuration};
-
-/// gRPC status codes by number, in order; the index is the code.
-pub const NAMES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
+pub use trunkline_proto::status::NAMES;
 
 /// OK.
 pub const OK: u32 = 0;

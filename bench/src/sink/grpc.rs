@@ -27,7 +27,7 @@ pub async fn serve(
         let receiver = receiver.clone();
         tokio::task::spawn_local(async move {
             if small_frames {
-                connection(net::BigRead::new(stream), frame_size, receiver).await;
+                connection(net::read_big(stream), frame_size, receiver).await;
             } else {
                 connection(stream, frame_size, receiver).await;
             }

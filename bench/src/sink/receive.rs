@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use memchr::memmem;
 use serde_json::{Value, json};
-use trunkline_proto::Signal;
+use trunkline_proto::{Signal, status};
 
 use super::{Scratch, Seen};
 use crate::error::Error;
@@ -28,27 +28,11 @@ pub struct Fail {
 impl Fail {
     /// `14:0.1`, `UNAVAILABLE:0.1`, `503:1`.
     pub fn parse(text: &str) -> Result<Fail, Error> {
-        const NAMES: [&str; 17] = [
-            "OK",
-            "CANCELLED",
-            "UNKNOWN",
-            "INVALID_ARGUMENT",
-            "DEADLINE_EXCEEDED",
-            "NOT_FOUND",
-            "ALREADY_EXISTS",
-            "PERMISSION_DENIED",
-            "RESOURCE_EXHAUSTED",
-            "FAILED_PRECONDITION",
-            "ABORTED",
-            "OUT_OF_RANGE",
-            "UNIMPLEMENTED",
-            "INTERNAL",
-            "UNAVAILABLE",
-            "DATA_LOSS",
-            "UNAUTHENTICATED",
-        ];
         let (code, ratio) = text.split_once(':').unwrap_or((text, "1"));
-        let code = match NAMES.iter().position(|n| n.eq_ignore_ascii_case(code)) {
+        let code = match status::NAMES
+            .iter()
+            .position(|n| n.eq_ignore_ascii_case(code))
+        {
             Some(at) => at as u16,
             None => code.parse().unwrap_or(0),
         };

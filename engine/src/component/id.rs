@@ -78,6 +78,29 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What stands before the slash, and what after it: empty when there is no slash.
+fn parts(text: &str) -> Result<(&str, &str), String> {
+    let (first, name) = match text.split_once('/') {
+        Some((first, name)) => (first.trim(), Some(name.trim())),
+        None => (text.trim(), None),
+    };
+    let whole = quoted(text);
+    match (first, name) {
+        ("", Some(_)) => Err(format!(
+            "in {whole} id: the part before / should not be empty"
+        )),
+        ("", None) => Err("id must not be empty".into()),
+        (_, Some("")) => Err(format!(
+            "in {whole} id: the part after / should not be empty"
+        )),
+        (_, Some(name)) => {
+            check_name(name).map_err(|e| format!("in {} id: {e}", quoted(name)))?;
+            Ok((first, name))
+        }
+        (_, None) => Ok((first, "")),
+    }
+}
+
 /// `type` or `type/name`, as the user wrote it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ComponentId {
@@ -101,37 +124,17 @@ impl FromStr for ComponentId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, name) = match text.split_once('/') {
-            Some((kind, name)) => (kind.trim(), Some(name.trim())),
-            None => (text.trim(), None),
-        };
-        let whole = quoted(text);
-        match (kind, name) {
-            ("", Some(_)) => {
-                return Err(format!(
-                    "in {whole} id: the part before / should not be empty"
-                ));
-            }
-            ("", None) => return Err("id must not be empty".into()),
-            (_, Some("")) => {
-                return Err(format!(
-                    "in {whole} id: the part after / should not be empty"
-                ));
-            }
-            (_, Some(name)) => {
-                check_name(name).map_err(|e| format!("in {} id: {e}", quoted(name)))?;
-            }
-            _ => {}
-        }
+        let (kind, name) = parts(text)?;
         if !matches(&TYPE, kind) {
             return Err(format!(
-                "in {whole} id: invalid character(s) in type {}",
+                "in {} id: invalid character(s) in type {}",
+                quoted(text),
                 quoted(kind)
             ));
         }
         Ok(ComponentId {
             kind: kind.to_owned(),
-            name: name.unwrap_or_default().to_owned(),
+            name: name.to_owned(),
         })
     }
 }
@@ -171,37 +174,17 @@ impl FromStr for PipelineId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (signal, name) = match text.split_once('/') {
-            Some((signal, name)) => (signal.trim(), Some(name.trim())),
-            None => (text.trim(), None),
-        };
-        let whole = quoted(text);
-        match (signal, name) {
-            ("", Some(_)) => {
-                return Err(format!(
-                    "in {whole} id: the part before / should not be empty"
-                ));
-            }
-            ("", None) => return Err("id must not be empty".into()),
-            (_, Some("")) => {
-                return Err(format!(
-                    "in {whole} id: the part after / should not be empty"
-                ));
-            }
-            (_, Some(name)) => {
-                check_name(name).map_err(|e| format!("in {} id: {e}", quoted(name)))?;
-            }
-            _ => {}
-        }
+        let (signal, name) = parts(text)?;
         let Some(signal) = Signal::ALL.into_iter().find(|s| s.name() == signal) else {
             return Err(format!(
-                "in {whole} id: unknown pipeline signal: {}",
+                "in {} id: unknown pipeline signal: {}",
+                quoted(text),
                 quoted(signal)
             ));
         };
         Ok(PipelineId {
             signal,
-            name: name.unwrap_or_default().to_owned(),
+            name: name.to_owned(),
         })
     }
 }
