@@ -28,14 +28,21 @@ use crate::{
     component::CoreContext,
     config::Settings,
     extensions,
-    graph::{Bound, CoreGraph, Message, Shared},
-    net::{admission::Budget, compression, drain::Drain, in_hand::InHand},
+    graph::{CoreGraph, Message, Shared},
+    net::{
+        admission::Budget,
+        compression,
+        config::{Address, HttpServer},
+        drain::Drain,
+        in_hand::InHand,
+    },
     runtime::{self, Choice, cores, limits, mesh::Mesh},
     telemetry::{
         Registry,
         logs::{self, LogHandle},
         metrics::{Observer, descriptors},
         process::{CoreThreads, ProcessMetrics, observe_cores},
+        push::{MetricPusher, Origin, logs::LogPusher},
         setup,
     },
 };
@@ -54,8 +61,10 @@ const BUILD: Duration = Duration::from_secs(60);
 pub fn run(settings: Settings, options: RunOptions) -> Result<(), String> {
     let telemetry = &settings.service.telemetry;
     let resource = setup::resource(telemetry);
-    let log = logs::init(&setup::logs(telemetry, &resource)).map_err(|e| e.to_string())?;
-    let result = reload::serve(settings, &options, &log);
+    let pushers = setup::log_pushers(telemetry)?;
+    let config = setup::logs(telemetry, &resource, &pushers);
+    let log = logs::init(&config).map_err(|e| e.to_string())?;
+    let result = reload::serve(settings, &options, pushers, &log);
     log.flush(Duration::from_secs(1));
     result
 }
@@ -63,7 +72,8 @@ pub fn run(settings: Settings, options: RunOptions) -> Result<(), String> {
 struct Gateway {
     settings: Settings,
     embedded: Option<PathBuf>,
-    resource: Vec<(String, String)>,
+    origin: Origin,
+    log_pushers: Vec<LogPusher>,
     registry: Arc<Registry>,
     _process: ProcessMetrics,
     _observers: Vec<Observer>,
@@ -89,6 +99,7 @@ impl Gateway {
             settings,
             resource,
             mut shared,
+            log_pushers,
             ..
         } = next;
         let open_files = limits::raise_open_files();
@@ -104,6 +115,9 @@ impl Gateway {
         for key in &settings.no_effect {
             tracing::warn!(key = key.key, place = %key.at, "Key has no effect: {}", key.why);
         }
+        for gate in settings.gates.without_effect() {
+            tracing::warn!(gate = gate.id, "Feature gate has no effect");
+        }
         let (mode, why) = runtime::choose(choice)?;
         tracing::info!(
             Version = env!("CARGO_PKG_VERSION"),
@@ -118,8 +132,8 @@ impl Gateway {
             open_files,
             "Runtime chosen"
         );
-        let level = setup::level(&settings.service.telemetry);
-        let registry = Arc::new(Registry::new(level));
+        let registry = Arc::new(setup::registry(&settings.service.telemetry)?);
+        let origin = setup::origin(&settings.service.telemetry, &resource);
         let process = ProcessMetrics::new(&registry);
         let threads = Arc::new(CoreThreads::default());
         shared.open_files(&settings, before)?;
@@ -160,7 +174,8 @@ impl Gateway {
         let gateway = Gateway {
             settings,
             embedded: options.embedded.then(|| options.data_dir.clone()),
-            resource,
+            origin,
+            log_pushers,
             registry,
             _process: process,
             _observers: observers,
@@ -232,10 +247,10 @@ impl Gateway {
             ..
         } = pages;
         let mut listeners = Vec::new();
-        let failed = |endpoint: &str, error: admin::http::BindError| {
+        let failed = |endpoint: &str, error: String| {
             format!("failed to start extensions: failed to bind to address {endpoint}: {error}")
         };
-        let mut health = None;
+        let mut healths = Vec::new();
         let mut zpages = Vec::new();
         tracing::info!("Starting extensions...");
         for id in &self.settings.service.extensions {
@@ -243,14 +258,19 @@ impl Gateway {
                 continue;
             };
             if let Some(config) = component.config::<extensions::health_check::config::Config>() {
-                let server = &config.config;
+                let config = &config.config;
                 let state = Arc::new(extensions::health_check::server::HealthState::new(
                     &id.to_string(),
                 ));
-                let endpoint = &server.server.address.endpoint;
-                let listener = addresses.bind(endpoint).map_err(|e| failed(endpoint, e))?;
-                listeners.push(status_listener(&id.to_string(), "http", endpoint));
-                let body = server.response_body.as_ref().map(|body| {
+                let server = addresses
+                    .listen(&config.server)
+                    .map_err(|e| failed(&config.server.address.endpoint, e))?;
+                listeners.push(status_listener(
+                    &id.to_string(),
+                    "http",
+                    &server.bound().to_string(),
+                ));
+                let body = config.response_body.as_ref().map(|body| {
                     extensions::health_check::server::ResponseBody {
                         healthy: body.healthy.clone(),
                         unhealthy: body.unhealthy.clone(),
@@ -258,23 +278,24 @@ impl Gateway {
                 });
                 let handler = Arc::new(extensions::health_check::server::HealthEndpoint::new(
                     state.clone(),
-                    server.path.clone(),
+                    config.path.clone(),
                     body,
                 ));
-                servers.push(tokio::spawn(admin::http::serve(
-                    listener,
-                    handler,
-                    admin::http::Limits::default(),
-                    stopped.clone(),
-                )));
-                health = Some(state);
+                servers.push(tokio::task::spawn_local(
+                    server.serve(handler, stopped.clone()),
+                ));
+                healths.push(state);
             } else if let Some(config) = component.config::<extensions::zpages::config::Config>() {
-                let endpoint = config.server.address.endpoint.clone();
-                let listener = addresses
-                    .bind(&endpoint)
-                    .map_err(|e| failed(&endpoint, e))?;
-                listeners.push(status_listener(&id.to_string(), "http", &endpoint));
-                zpages.push(listener);
+                let server = addresses
+                    .listen(&config.server)
+                    .and_then(|server| server.with_front(&config.server))
+                    .map_err(|e| failed(&config.server.address.endpoint, e))?;
+                listeners.push(status_listener(
+                    &id.to_string(),
+                    "http",
+                    &server.bound().to_string(),
+                ));
+                zpages.push(server);
             } else if component
                 .config::<extensions::pprof::config::Config>()
                 .is_some()
@@ -285,30 +306,35 @@ impl Gateway {
         for reader in self.settings.service.telemetry.metrics.endpoints() {
             let host = reader.host.as_deref().unwrap_or("localhost");
             let endpoint = format!("{host}:{}", reader.port.unwrap_or(8888));
-            let listener = addresses.bind(&endpoint).map_err(|error| {
+            let config = HttpServer {
+                address: Address::tcp(&endpoint),
+                ..HttpServer::default()
+            };
+            let server = addresses.listen(&config).map_err(|error| {
                 format!(
                     "failed to create meter provider: binding address {endpoint} for Prometheus exporter: {error}"
                 )
             })?;
-            listeners.push(status_listener("metrics", "http", &endpoint));
-            let page = setup::page(reader, &self.resource);
-            servers.push(tokio::spawn(admin::http::serve(
-                listener,
-                Arc::new(admin::metrics::MetricsEndpoint::new(
-                    self.registry.clone(),
-                    page,
-                )),
-                admin::http::Limits::default(),
-                stopped.clone(),
-            )));
+            listeners.push(status_listener(
+                "metrics",
+                "http",
+                &server.bound().to_string(),
+            ));
+            let page = setup::page(reader, &self.origin.resource)
+                .map_err(|error| format!("failed to create meter provider: {error}"))?;
+            let handler = Arc::new(admin::metrics::MetricsEndpoint::new(
+                self.registry.clone(),
+                page,
+            ));
+            servers.push(tokio::task::spawn_local(
+                server.serve(handler, stopped.clone()),
+            ));
         }
+        servers.extend(self.pushers(stopped)?);
         for (id, otlp) in self.shared.otlp.iter() {
             for (protocol, server) in [("grpc", &otlp.grpc), ("http", &otlp.http)] {
                 if let Some((bound, _)) = server {
-                    let address = match bound {
-                        Bound::Tcp(address) => address.to_string(),
-                        Bound::Unix { path, .. } => format!("unix:{}", path.display()),
-                    };
+                    let address = bound.to_string();
                     tracing::info!(
                         otelcol.component.id = %id,
                         otelcol.component.kind = "receiver",
@@ -323,18 +349,40 @@ impl Gateway {
         let ready = Arc::new(AtomicBool::new(true));
         let source = self.status_source(listeners, &ready);
         let pages = Arc::new(admin::AdminPages::new(source, self.registry.clone()));
-        for listener in zpages {
-            servers.push(tokio::spawn(admin::http::serve(
-                listener,
-                pages.clone(),
-                admin::http::Limits::default(),
-                stopped.clone(),
-            )));
+        for server in zpages {
+            servers.push(tokio::task::spawn_local(
+                server.serve(pages.clone(), stopped.clone()),
+            ));
         }
         Ok(Health {
-            check: health,
+            checks: healths,
             pages: ready,
         })
+    }
+
+    /// Starts to send own telemetry.
+    fn pushers(
+        &self,
+        stopped: &tokio::sync::watch::Receiver<bool>,
+    ) -> Result<Vec<tokio::task::JoinHandle<()>>, String> {
+        let mut tasks = Vec::new();
+        for pusher in &self.log_pushers {
+            let sender = pusher
+                .sender()
+                .map_err(|error| format!("failed to create logger: {error}"))?;
+            let sending = pusher
+                .clone()
+                .run(sender, self.origin.clone(), stopped.clone());
+            tasks.push(tokio::task::spawn_local(sending));
+        }
+        for reader in self.settings.service.telemetry.metrics.periodic() {
+            let pusher = MetricPusher::new(reader, self.registry.clone(), self.origin.clone())
+                .map_err(|error| format!("failed to create meter provider: {error}"))?;
+            if let Some(pusher) = pusher {
+                tasks.push(tokio::task::spawn_local(pusher.run(stopped.clone())));
+            }
+        }
+        Ok(tasks)
     }
 
     /// What a newcomer needs to know, in a few lines.
@@ -418,13 +466,13 @@ async fn run_core(
 
 /// Who is told when the gateway takes data and when it does so no more.
 struct Health {
-    check: Option<Arc<extensions::health_check::server::HealthState>>,
+    checks: Vec<Arc<extensions::health_check::server::HealthState>>,
     pages: Arc<AtomicBool>,
 }
 
 impl Health {
     fn ready(&self) {
-        if let Some(check) = &self.check {
+        for check in &self.checks {
             check.ready();
         }
         tracing::info!("Everything is ready. Begin running and processing data.");
@@ -432,7 +480,7 @@ impl Health {
 
     fn not_ready(&self) {
         self.pages.store(false, Relaxed);
-        if let Some(check) = &self.check {
+        for check in &self.checks {
             check.not_ready();
         }
     }

@@ -11,6 +11,8 @@ mod keepalive;
 mod ledger;
 mod lifecycle;
 mod memory;
+mod own_telemetry;
+mod pages;
 mod processors;
 mod reload;
 mod runtimes;

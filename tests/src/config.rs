@@ -14,6 +14,7 @@ pub struct Config {
     signals: Vec<Signal>,
     rest: String,
     extensions: Vec<String>,
+    telemetry: String,
 }
 
 impl Config {
@@ -27,6 +28,7 @@ impl Config {
             signals: Signal::ALL.to_vec(),
             rest: String::new(),
             extensions: Vec::new(),
+            telemetry: String::new(),
         }
     }
 
@@ -65,6 +67,12 @@ impl Config {
     pub fn extension(mut self, id: &str, block: &str) -> Config {
         self.rest += &format!("extensions: {{{id}: {block}}}\n");
         self.extensions.push(id.into());
+        self
+    }
+
+    /// The block `service::telemetry`; its readers are replaced by the launch's.
+    pub fn telemetry(mut self, block: &str) -> Config {
+        self.telemetry = block.into();
         self
     }
 
@@ -150,6 +158,9 @@ impl Config {
                 ids(&self.exporters)
             )
             .unwrap();
+        }
+        if !self.telemetry.is_empty() {
+            writeln!(out, "  telemetry: {}", self.telemetry).unwrap();
         }
         out
     }

@@ -160,7 +160,12 @@ impl Connection {
     /// # Panics
     /// When nobody listens.
     pub async fn open(target: impl Into<Target>) -> Connection {
-        let (read, write) = tokio::io::split(target.into().connect().await.unwrap());
+        Connection::over(target.into().connect().await.unwrap())
+    }
+
+    /// Over a stream that is connected already.
+    pub fn over(stream: BoxStream) -> Connection {
+        let (read, write) = tokio::io::split(stream);
         Connection {
             read,
             write,

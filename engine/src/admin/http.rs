@@ -1,317 +1,288 @@
-//! A small HTTP/1.1 server for pages: it answers from memory, ignores request
-//! bodies, and bounds connections, header size and every wait. It knows nothing of
-//! what the pages show. Not for telemetry, which `net` and the receivers take in.
+//! A small server for pages, on the control thread: it answers from memory, ignores
+//! request bodies, and bounds connections, header size and every wait. The protocols,
+//! TLS and the keys of the configuration are `net`'s, as the otlp receiver has them;
+//! what the pages show is not known here.
 
-use std::{
-    future::Future,
-    io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::{body::Incoming, rt::ReadBufCursor, server::conn::http1, service::service_fn};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    sync::{Semaphore, watch},
-    time::{Sleep, sleep, timeout},
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    net::{
+        admission::Budget,
+        config::HttpServer,
+        drain::Drain,
+        http_server::{self, Front, HttpSettings},
+        http1,
+        http2::{
+            divert::Windows,
+            server::{self as http2, Call},
+        },
+        listen::{self, Alone, Bound},
+        tls::ServerTls,
+        transport::Transport,
+    },
+    runtime::{self, Accepted, Listener},
+    telemetry::logs::os_error,
 };
 
-use crate::telemetry::logs::os_error;
+/// Connections served at once; further ones wait in the listener's backlog.
+const CONNECTIONS: usize = 128;
+/// Bytes of a request's head.
+const HEAD: usize = 64 << 10;
+/// Longest TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Wait after an accept that failed for want of something (files, memory).
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// How long answers may still be written when the server stops.
+const ENDING: Duration = Duration::from_secs(1);
+/// What HTTP/2 connections together may hold of bodies that nobody reads, bytes.
+const BODIES: usize = 1 << 20;
+/// Frames and windows as small as HTTP/2 has them: pages take no bodies.
+const WINDOWS: Windows = Windows {
+    frame: 16 << 10,
+    stream: 64 << 10,
+    connection: 128 << 10,
+};
 
 /// An answer: always complete in memory.
 pub type Page = Response<Full<Bytes>>;
 
 /// What answers requests. Called on the control thread; must not block for long.
-pub trait Handler: Send + Sync + 'static {
+pub trait Handler: 'static {
     /// The answer to a request, whose body is not looked at.
     fn answer(&self, request: &Request<()>) -> Page;
 }
 
-impl<F: Fn(&Request<()>) -> Page + Send + Sync + 'static> Handler for F {
+impl<F: Fn(&Request<()>) -> Page + 'static> Handler for F {
     fn answer(&self, request: &Request<()>) -> Page {
         self(request)
     }
 }
 
-/// Bounds of a server.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections served at once; further ones wait in the listener's backlog.
-    pub connections: usize,
-    /// Time for a request's head, idle time before it included.
-    pub read_header: Duration,
-    /// Time without any progress in reading or writing before the connection is closed.
-    pub stalled: Duration,
-    /// Bytes of a request's head.
-    pub header_bytes: usize,
+/// A server that listens and does not serve yet.
+pub struct Server {
+    bound: Bound,
+    listener: Listener,
+    tls: Option<ServerTls>,
+    settings: HttpSettings,
+    connections: usize,
+    front: Option<Front>,
 }
 
-impl Default for Limits {
-    /// The `health_check` extension's: a minute for heads, half a minute for writes.
-    fn default() -> Self {
-        Limits {
-            connections: 128,
-            read_header: Duration::from_secs(60),
-            stalled: Duration::from_secs(30),
-            header_bytes: 64 << 10,
-        }
+impl Server {
+    /// Listens as configured, on the executor of this thread. Names are resolved here; the
+    /// call may wait for a name server.
+    ///
+    /// # Errors
+    /// Why not: Go's text for an address, the Collector's for TLS.
+    pub fn listen(config: &HttpServer) -> Result<Server, String> {
+        Server::on(&Alone::bind(&config.address)?, config)
     }
-}
 
-/// Why an address cannot be listened on.
-#[derive(Debug)]
-pub struct BindError {
-    /// The address as it was resolved, or as it was given when it could not be.
-    pub address: String,
-    /// What the system said.
-    pub error: io::Error,
-}
-
-impl std::fmt::Display for BindError {
-    /// As Go writes it: `listen tcp 127.0.0.1:8888: bind: address already in use`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let step = if self.error.raw_os_error().is_some() {
-            "bind: "
-        } else {
-            ""
-        };
-        write!(
-            f,
-            "listen tcp {}: {step}{}",
-            self.address,
-            os_error(&self.error)
-        )
+    /// The same on an address that is bound already.
+    ///
+    /// # Errors
+    /// As [`Server::listen`].
+    pub fn on(address: &Alone, config: &HttpServer) -> Result<Server, String> {
+        let tls = listen::server_tls(config.tls.get(), listen::HTTP_ALPN)?;
+        let bound = address.bound.clone();
+        let listener = address
+            .listen()
+            .map_err(|error| format!("listen {bound}: {}", os_error(&error)))?;
+        let mut settings = HttpSettings::new(config, WINDOWS, BODIES);
+        settings.http1.buffer = HEAD;
+        Ok(Server {
+            bound,
+            listener,
+            tls,
+            settings,
+            connections: CONNECTIONS,
+            front: None,
+        })
     }
-}
 
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
+    /// Where it listens.
+    pub fn bound(&self) -> &Bound {
+        &self.bound
     }
-}
 
-/// Listens on `endpoint` (`host:port`; no host means every address). Names are
-/// resolved here, IPv4 first, as Go does; the call may wait for a name server.
-pub fn bind(endpoint: &str) -> Result<TcpListener, BindError> {
-    let failed = |address: &str, error| BindError {
-        address: address.to_owned(),
-        error,
-    };
-    let named = match endpoint.strip_prefix(':') {
-        Some(port) => format!("[::]:{port}"),
-        None => endpoint.to_owned(),
-    };
-    let mut addresses: Vec<SocketAddr> = named
-        .to_socket_addrs()
-        .map_err(|error| failed(endpoint, error))?
-        .collect();
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    let Some(address) = addresses.first() else {
-        return Err(failed(
-            endpoint,
-            io::Error::new(io::ErrorKind::NotFound, "no such host"),
-        ));
-    };
-    let listener =
-        TcpListener::bind(address).map_err(|error| failed(&address.to_string(), error))?;
-    listener
-        .set_nonblocking(true)
-        .map_err(|error| failed(&address.to_string(), error))?;
-    Ok(listener)
-}
+    /// Serves so many connections at once.
+    #[cfg(test)]
+    pub(super) fn with_connections(mut self, connections: usize) -> Server {
+        self.connections = connections;
+        self
+    }
 
-/// Serves `handler` on `listener` (non-blocking, as [`bind`] gives it) until `stop`
-/// changes or its sender is gone; answers being written are finished, at most one
-/// second longer. Needs a tokio runtime with I/O and time. Errors are logged, not
-/// returned: a page does not end the gateway.
-pub async fn serve<H: Handler>(
-    listener: TcpListener,
-    handler: Arc<H>,
-    limits: Limits,
-    mut stop: watch::Receiver<bool>,
-) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(error = %os_error(&error), "Page server cannot listen");
-            return;
-        }
-    };
-    let room = Arc::new(Semaphore::new(limits.connections));
-    loop {
-        let accepted = tokio::select! {
-            // An error says that nobody is left to say stop: the same as stop.
-            _ = stop.changed() => break,
-            accepted = accept(&listener, &room) => accepted,
-        };
-        let (stream, permit) = accepted;
-        let handler = handler.clone();
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            connection(stream, handler, limits, stop).await;
-            drop(permit);
+    /// Puts in front of the handler what the configuration says: content codings, cross-origin
+    /// requests, headers of every answer.
+    ///
+    /// # Errors
+    /// A configured header that cannot be sent.
+    pub fn with_front(mut self, config: &HttpServer) -> Result<Server, String> {
+        self.front = Some(Front::new(config)?);
+        Ok(self)
+    }
+
+    /// Serves `handler` until `stop` changes or its sender is gone; answers being written are
+    /// finished, at most one second longer. Errors are logged, not returned: a page does not
+    /// end the gateway.
+    pub async fn serve<H: Handler>(self, handler: Arc<H>, mut stop: watch::Receiver<bool>) {
+        let Server {
+            listener,
+            tls,
+            settings,
+            connections,
+            front,
+            ..
+        } = self;
+        let connection = Rc::new(Connection {
+            tls,
+            settings,
+            budget: Budget::new(BODIES),
+            drain: Drain::default(),
+            service: Rc::new(Pages { handler, front }),
         });
+        let room = Arc::new(Semaphore::new(connections));
+        loop {
+            let accepted = tokio::select! {
+                // An error says that nobody is left to say stop: the same as stop.
+                _ = stop.changed() => break,
+                accepted = accept(&listener, &room) => accepted,
+            };
+            let (accepted, permit) = accepted;
+            let (connection, hold) = (connection.clone(), connection.drain.hold());
+            runtime::spawn(async move {
+                if let Err(error) = connection.serve(accepted).await {
+                    tracing::debug!(error = %error, "Connection to a page ended");
+                }
+                drop((permit, hold));
+            });
+        }
+        // Connections close themselves when they see it; beyond that they are cut off with the
+        // runtime.
+        connection.drain.begin();
+        let _ = runtime::timeout(ENDING, connection.drain.finished()).await;
     }
-    // Connections close themselves when they see `stop`.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    // Beyond the second they are cut off with the runtime.
-    let _ = timeout(Duration::from_secs(1), room.acquire_many(all)).await;
 }
 
 async fn accept(
-    listener: &tokio::net::TcpListener,
+    listener: &Listener,
     room: &Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+) -> (Accepted, tokio::sync::OwnedSemaphorePermit) {
     loop {
         let Ok(permit) = room.clone().acquire_owned().await else {
             // The semaphore is never closed.
             return std::future::pending().await;
         };
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok(accepted) => return (accepted, permit),
             Err(error) => {
-                // Out of descriptors, or the peer gave up: try again, not at once.
                 tracing::warn!(error = %os_error(&error), "Page server could not accept a connection");
-                sleep(Duration::from_millis(100)).await;
+                runtime::sleep(ACCEPT_AGAIN).await;
             }
         }
     }
 }
 
-async fn connection<H: Handler>(
-    stream: TcpStream,
-    handler: Arc<H>,
-    limits: Limits,
-    mut stop: watch::Receiver<bool>,
-) {
-    // Without it small answers wait for an acknowledgement; if it fails they just do.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let handler = handler.clone();
-        async move {
-            let (head, _body) = request.into_parts();
-            let request = Request::from_parts(head, ());
-            Ok::<_, std::convert::Infallible>(handler.answer(&request))
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer)
-        .header_read_timeout(limits.read_header)
-        .max_buf_size(limits.header_bytes)
-        .serve_connection(
-            Watched::new(stream, limits.stalled.max(limits.read_header)),
-            service,
-        );
-    tokio::pin!(connection);
-    // What a broken peer did to its connection concerns nobody else.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stop.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = timeout(Duration::from_secs(1), connection).await;
-        }
-    }
+/// What the connections of a server share.
+struct Connection<H> {
+    tls: Option<ServerTls>,
+    settings: HttpSettings,
+    budget: Arc<Budget>,
+    drain: Drain,
+    service: Rc<Pages<H>>,
 }
 
-/// A stream that fails when nothing moves for a while.
-struct Watched {
-    stream: TcpStream,
-    limit: Duration,
-    alarm: Pin<Box<Sleep>>,
-}
-
-impl Watched {
-    fn new(stream: TcpStream, limit: Duration) -> Self {
-        Watched {
-            stream,
-            limit,
-            alarm: Box::pin(sleep(limit)),
-        }
-    }
-
-    /// Passes `poll` on, and fails where it is pending for too long.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            self.alarm
-                .as_mut()
-                .reset(tokio::time::Instant::now() + self.limit);
-            return poll;
-        }
-        ready!(self.alarm.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl hyper::rt::Read for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut out: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        // Heads are small: a copy through the stack spares uninitialised memory.
-        let mut space = [0; 4096];
-        let room = space.len().min(out.remaining());
-        let Some(space) = space.get_mut(..room) else {
-            return Poll::Pending;
+impl<H: Handler> Connection<H> {
+    async fn serve(&self, accepted: Accepted) -> std::io::Result<()> {
+        let peer = accepted.peer;
+        let stream = accepted.into_stream()?;
+        let io = match &self.tls {
+            None => Transport::Plain(stream),
+            Some(tls) => {
+                let acceptor = tokio_rustls::TlsAcceptor::from(tls.config.clone());
+                match runtime::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                    Ok(stream) => Transport::TlsServer(Box::new(stream?)),
+                    Err(runtime::Elapsed) => return Err(std::io::ErrorKind::TimedOut.into()),
+                }
+            }
         };
-        let mut buffer = ReadBuf::new(space);
-        let poll = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
-        ready!(self.watch(cx, poll))?;
-        out.put_slice(buffer.filled());
-        Poll::Ready(Ok(()))
+        http_server::serve(
+            io,
+            peer,
+            &self.settings,
+            self.budget.clone(),
+            &self.drain,
+            &self.service,
+        )
+        .await
     }
 }
 
-impl hyper::rt::Write for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, poll)
-    }
+/// The handler with what stands in front of it.
+struct Pages<H> {
+    handler: Arc<H>,
+    front: Option<Front>,
+}
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl<H: Handler> Pages<H> {
+    fn answer(&self, head: Parts) -> Page {
+        let request = Request::from_parts(head, ());
+        let Some(front) = &self.front else {
+            return self.handler.answer(&request);
+        };
+        if let Some(headers) = front.preflight(request.method(), request.headers()) {
+            let mut answer = Response::new(Full::default());
+            *answer.status_mut() = StatusCode::NO_CONTENT;
+            *answer.headers_mut() = headers;
+            return answer;
+        }
+        let mut answer = match front.codec(request.headers()) {
+            Ok(_) => self.handler.answer(&request),
+            Err(name) => go_error(
+                StatusCode::BAD_REQUEST,
+                format!("unsupported Content-Encoding: {name}\n"),
+            ),
+        };
+        front.finish(request.headers(), answer.headers_mut());
+        answer
     }
 }
 
-#[derive(Clone, Debug)]
-struct TokioTimer;
-
-struct TokioSleep(Pin<Box<Sleep>>);
-
-impl Future for TokioSleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
+impl<H: Handler> http1::Service for Pages<H> {
+    async fn call(self: Rc<Self>, request: Request<Incoming>, _peer: Option<SocketAddr>) -> Page {
+        self.answer(request.into_parts().0)
     }
 }
 
-impl hyper::rt::Sleep for TokioSleep {}
-
-impl hyper::rt::Timer for TokioTimer {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(TokioSleep(Box::pin(sleep(duration))))
+impl<H: Handler> http2::Service for Pages<H> {
+    fn takes_message(&self, _head: &Parts) -> bool {
+        false
     }
 
-    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(TokioSleep(Box::pin(tokio::time::sleep_until(
-            deadline.into(),
-        ))))
+    async fn call(self: Rc<Self>, mut call: Call) {
+        let wants_body = call.head.method != Method::HEAD;
+        let (head, body) = self.answer(call.head).into_parts();
+        // It is in memory: this neither waits nor fails.
+        let bytes = body.collect().await.unwrap_or_default().to_bytes();
+        let mut answer = Response::from_parts(head, ());
+        if answer.status() != StatusCode::NO_CONTENT {
+            answer
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+        let ends = !wants_body || bytes.is_empty();
+        // A caller that is gone is not told.
+        if let Ok(mut stream) = call.respond.send_response(answer, ends)
+            && !ends
+        {
+            let _ = stream.send_data(bytes, true);
+        }
     }
 }
 
@@ -326,11 +297,12 @@ pub fn page(status: StatusCode, content_type: &'static str, body: impl Into<Byte
 
 /// What Go's HTTP server says of a path that it does not have.
 pub fn not_found() -> Page {
-    let mut page = page(
-        StatusCode::NOT_FOUND,
-        "text/plain; charset=utf-8",
-        "404 page not found\n",
-    );
+    go_error(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// An error as Go's HTTP server words it.
+fn go_error(status: StatusCode, text: impl Into<Bytes>) -> Page {
+    let mut page = page(status, "text/plain; charset=utf-8", text);
     page.headers_mut().insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -13,11 +13,16 @@ use tokio::sync::watch;
 use trunkline_proto::Signal;
 
 use super::{
-    http::{self as server, Handler, Limits},
+    http::{self as server, Handler, Server},
     metrics::MetricsEndpoint,
     *,
 };
+use crate::component::GoDuration;
 use crate::net::compression::{Codec, Inflater};
+use crate::net::{
+    config::{Address, HttpServer},
+    listen::Bound,
+};
 use crate::telemetry::{
     Destination, ExporterMetrics, Ledger, Level, ReceiverMetrics, Registry, metrics::Page,
 };
@@ -30,17 +35,32 @@ struct Running {
 }
 
 impl Running {
-    fn new<H: Handler>(handler: H, limits: Limits) -> Running {
-        let listener = server::bind("localhost:0").unwrap();
-        let address = listener.local_addr().unwrap();
+    fn new<H: Handler + Send>(handler: H) -> Running {
+        Running::with(handler, HttpServer::default(), |server| server)
+    }
+
+    /// With other keys of the server, and a last hand on it.
+    fn with<H: Handler + Send>(
+        handler: H,
+        keys: HttpServer,
+        adjust: fn(Server) -> Server,
+    ) -> Running {
         let (stop, stopped) = watch::channel(false);
+        let (bound, address) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(server::serve(listener, Arc::new(handler), limits, stopped));
+            let keys = HttpServer {
+                address: Address::tcp("localhost:0"),
+                ..keys
+            };
+            on_this_thread(async {
+                let server = Server::listen(&keys).unwrap().with_front(&keys).unwrap();
+                bound.send(server.bound().clone()).unwrap();
+                adjust(server).serve(Arc::new(handler), stopped).await;
+            });
         });
+        let Bound::Tcp(address) = address.recv().unwrap() else {
+            panic!("not an address");
+        };
         Running {
             address,
             stop,
@@ -87,6 +107,23 @@ impl Drop for Running {
     }
 }
 
+/// As on the control thread.
+fn on_this_thread<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap()
+        .block_on(future)
+}
+
+fn listen(address: &str) -> Result<Bound, String> {
+    let keys = HttpServer {
+        address: Address::tcp(address),
+        ..HttpServer::default()
+    };
+    on_this_thread(async { Server::listen(&keys).map(|server| server.bound().clone()) })
+}
+
 fn counted() -> (Arc<Registry>, ReceiverMetrics) {
     let registry = Arc::new(Registry::new(Level::Normal));
     let receiver = ReceiverMetrics::new(&registry, 0, "otlp", "grpc");
@@ -97,10 +134,7 @@ fn counted() -> (Arc<Registry>, ReceiverMetrics) {
 #[test]
 fn metrics_are_served_on_one_path_in_one_format() {
     let (registry, _receiver) = counted();
-    let running = Running::new(
-        MetricsEndpoint::new(registry, Page::default()),
-        Limits::default(),
-    );
+    let running = Running::new(MetricsEndpoint::new(registry, Page::default()));
     let line = "otelcol_receiver_accepted_spans{receiver=\"otlp\",transport=\"grpc\"} 5\n";
     for request in [
         "GET /metrics HTTP/1.1",
@@ -142,14 +176,16 @@ fn metrics_are_served_on_one_path_in_one_format() {
 
 #[test]
 fn connections_headers_and_waits_are_bounded() {
-    let limits = Limits {
-        connections: 2,
-        read_header: Duration::from_millis(200),
-        stalled: Duration::from_millis(200),
-        header_bytes: 8192,
+    let keys = HttpServer {
+        read_header_timeout: GoDuration::millis(200),
+        ..HttpServer::default()
     };
     let (registry, _receiver) = counted();
-    let running = Running::new(MetricsEndpoint::new(registry, Page::default()), limits);
+    let running = Running::with(
+        MetricsEndpoint::new(registry, Page::default()),
+        keys,
+        |server| server.with_connections(2),
+    );
     // Two that say nothing hold every place; they are sent away, and others are served.
     let silent = [running.connect(), running.connect()];
     let (head, _) = running.text("/metrics");
@@ -171,11 +207,11 @@ fn connections_headers_and_waits_are_bounded() {
 
 #[test]
 fn an_address_in_use_is_said_as_go_says_it() {
-    let taken = server::bind("localhost:0").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = server::bind(&address.to_string()).unwrap_err();
+    let error = listen(&address.to_string()).unwrap_err();
     assert_eq!(
-        error.to_string(),
+        error,
         format!("listen tcp {address}: bind: address already in use")
     );
 }
@@ -183,14 +219,11 @@ fn an_address_in_use_is_said_as_go_says_it() {
 #[test]
 fn a_server_that_is_told_to_stop_lets_go_of_its_port() {
     let (registry, _receiver) = counted();
-    let running = Running::new(
-        MetricsEndpoint::new(registry, Page::default()),
-        Limits::default(),
-    );
+    let running = Running::new(MetricsEndpoint::new(registry, Page::default()));
     let address = running.address;
     let idle = running.connect();
     drop(running);
-    assert!(server::bind(&address.to_string()).is_ok());
+    assert_eq!(listen(&address.to_string()), Ok(Bound::Tcp(address)));
     drop(idle);
 }
 
@@ -261,7 +294,7 @@ fn the_admin_page_shows_the_gateway_as_it_is() {
     let held = pipeline.enter(5);
     pipeline.sent(3);
     pipeline.dropped("filter", 1);
-    let running = Running::new(AdminPages::new(status, registry.clone()), Limits::default());
+    let running = Running::new(AdminPages::new(status, registry.clone()));
 
     let (head, page) = running.text("/");
     assert!(
@@ -303,7 +336,7 @@ fn the_admin_page_shows_the_gateway_as_it_is() {
 #[test]
 fn the_zpages_are_where_the_collector_has_them() {
     let (registry, _receiver) = counted();
-    let running = Running::new(AdminPages::new(status, registry), Limits::default());
+    let running = Running::new(AdminPages::new(status, registry));
     for (path, parts) in [
         (
             "/debug/servicez",
@@ -342,16 +375,13 @@ fn the_zpages_are_where_the_collector_has_them() {
 #[test]
 fn one_connection_serves_request_after_request() {
     let (registry, _receiver) = counted();
-    let running = Running::new(
-        |request: &Request<()>| {
-            server::page(
-                ::http::StatusCode::OK,
-                "text/plain",
-                request.uri().path().to_owned(),
-            )
-        },
-        Limits::default(),
-    );
+    let running = Running::new(|request: &Request<()>| {
+        server::page(
+            ::http::StatusCode::OK,
+            "text/plain",
+            request.uri().path().to_owned(),
+        )
+    });
     let mut stream = running.connect();
     for n in 0..3 {
         write!(stream, "GET /{n} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();

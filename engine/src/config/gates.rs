@@ -77,6 +77,13 @@ impl Default for Gates {
 }
 
 impl Gates {
+    /// Those that were switched, and change nothing.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static Gate> {
+        GATES
+            .iter()
+            .filter(|gate| !gate.acts && self.is_on(gate.id) != (gate.stage == Stage::Beta))
+    }
+
     /// Is the gate on?
     pub fn is_on(&self, id: &str) -> bool {
         self.on.contains(id)
@@ -140,6 +147,8 @@ mod tests {
             .unwrap();
         assert!(gates.is_on("service.profilesSupport"));
         assert!(!gates.is_on("service.partialReloadReceivers"));
+        let silent: Vec<&str> = gates.without_effect().map(|gate| gate.id).collect();
+        assert_eq!(silent, ["service.partialReloadReceivers"]);
         let error = gates.set("+nope").unwrap_err();
         assert!(error.starts_with("no such feature gate \"nope\". valid gates: ["));
     }

@@ -1,57 +1,31 @@
-//! Keys that are declared and do nothing yet. They are said at start and listed in
+//! Keys that are declared and do nothing, yet or in that place. They are said at start and listed in
 //! `docs/reference/no-effect.md` like those that a declaration itself marks; a key
 //! leaves this list together with the test of its behaviour (`tests/behaviours`).
 
 /// Patterns over declared paths, and why. `**::x` is every path that ends in `x`.
 const PENDING: &[(&str, &str)] = &[
     (
-        "receivers::otlp::protocols::grpc::keepalive::enforcement_policy",
-        "clients' pings are not policed yet",
-    ),
-    (
-        "receivers::otlp::protocols::grpc::keepalive::enforcement_policy::**",
-        "clients' pings are not policed yet",
-    ),
-    (
-        "exporters::otlp_grpc::keepalive::permit_without_stream",
-        "pings are sent while no request is under way, too",
-    ),
-    (
         "service::telemetry::traces",
         "Trunkline does not trace itself yet",
     ),
-    ("extensions::*::transport", ADMIN),
-    ("extensions::*::tls", ADMIN),
-    ("extensions::*::tls::**", ADMIN),
-    ("extensions::*::cors", ADMIN),
-    ("extensions::*::cors::**", ADMIN),
-    ("extensions::*::max_request_body_size", ADMIN),
-    ("extensions::*::include_metadata", ADMIN),
-    ("extensions::*::response_headers", ADMIN),
-    ("extensions::*::compression_algorithms", ADMIN),
-    ("extensions::*::read_timeout", ADMIN),
-    ("extensions::*::read_header_timeout", ADMIN),
-    ("extensions::*::write_timeout", ADMIN),
-    ("extensions::*::keepalive", ADMIN),
-    ("extensions::*::keepalive::**", ADMIN),
+    ("extensions::health_check::cors", OWN_HANDLER),
+    ("extensions::health_check::cors::**", OWN_HANDLER),
+    ("extensions::health_check::response_headers", OWN_HANDLER),
     (
-        "service::telemetry::metrics::readers::pull::exporter::prometheus::with_resource_constant_labels",
-        "series carry no labels of the resource yet",
+        "extensions::health_check::compression_algorithms",
+        OWN_HANDLER,
     ),
+    ("extensions::*::max_request_body_size", NO_BODY),
     (
-        "service::telemetry::metrics::readers::pull::exporter::prometheus::with_resource_constant_labels::**",
-        "series carry no labels of the resource yet",
-    ),
-    (
-        "service::telemetry::resource::schema_url",
-        "the Prometheus format has no place for it",
+        "extensions::*::include_metadata",
+        "no page looks at metadata",
     ),
 ];
 
-const ADMIN: &str = "the admin server has limits of its own";
+const OWN_HANDLER: &str = "the Collector ignores it too";
+const NO_BODY: &str = "no page reads a body";
 
-/// Why the key of a declared path (`exporters::otlp_grpc::timeout`) does nothing
-/// yet; `None` when it does something.
+/// Why the key of a declared path (`exporters::otlp_grpc::timeout`) does nothing; `None` when it does something.
 pub fn why(path: &str) -> Option<&'static str> {
     PENDING
         .iter()

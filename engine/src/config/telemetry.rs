@@ -1,6 +1,12 @@
 //! `service::telemetry`: Trunkline's own logs, metrics, traces and resource. Keys
 //! and defaults are the Collector's (otelconf 0.3.0 with its additions).
 
+mod export;
+pub mod views;
+
+pub use export::{LogExporter, LogProcessor, Otlp, OtlpMetric, Periodic};
+pub use views::View;
+
 use std::collections::BTreeMap;
 
 use super::{
@@ -9,8 +15,8 @@ use super::{
     node::{Node, Value},
 };
 use crate::component::{
-    Anything, FieldShape, GoDuration, Headers, Printed, Problems, Setting, Shape, StructShape,
-    choice, declare,
+    Anything, FieldShape, GoDuration, Printed, Problems, Setting, Shape, StructShape, choice,
+    declare,
 };
 
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.40.0";
@@ -86,7 +92,7 @@ declare! {
         /// Fields of every line.
         initial_fields: BTreeMap<String, Anything> = BTreeMap::new(), omit "";
         /// Exporters of the log.
-        processors: Vec<Anything> = Vec::new(), omit "", no_effect "the log is not exported over OTLP yet";
+        processors: Vec<LogProcessor> = Vec::new(), omit "";
         /// Leave the resource out of lines.
         disable_zap_resource: bool = false, omit "";
     }
@@ -127,11 +133,20 @@ declare! {
         /// Where they can be had, or go. None only at level `none`.
         readers: Vec<MetricReader> = vec![MetricReader::default_pull()];
         /// Changes of streams; only at level `detailed`.
-        views: Option<Vec<Anything>> = None, omit "", no_effect "metrics are not changed by views yet";
+        views: Option<Vec<View>> = None, omit "";
     }
 }
 
 impl Metrics {
+    /// The readers that send.
+    pub fn periodic(&self) -> impl Iterator<Item = &Periodic> {
+        let on = self.level != Level::None;
+        self.readers
+            .iter()
+            .filter(move |_| on)
+            .filter_map(|reader| reader.periodic.as_ref())
+    }
+
     /// The Prometheus endpoints to serve: host, port and what names look like.
     pub fn endpoints(&self) -> impl Iterator<Item = &Prometheus> {
         let on = self.level != Level::None;
@@ -148,7 +163,7 @@ declare! {
         /// They are asked for.
         pull: Option<Pull> = None, omit "";
         /// They are sent.
-        periodic: Option<Periodic> = None, omit "", no_effect "own metrics are not pushed yet";
+        periodic: Option<Periodic> = None, omit "";
         /// Further sources of metrics.
         producers: Vec<Anything> = Vec::new(), omit "", no_effect "there are no further sources of metrics";
     }
@@ -206,7 +221,7 @@ declare! {
 }
 
 declare! {
-    /// Names, with `*` for any part.
+    /// Names: those that are included, or all where none are, less those that are excluded.
     pub struct IncludeExclude as "config.IncludeExclude" {
         /// These.
         included: Vec<String> = Vec::new(), omit "";
@@ -215,55 +230,22 @@ declare! {
     }
 }
 
-declare! {
-    /// Metrics are sent at intervals.
-    pub struct Periodic as "config.PeriodicMetricReader" {
-        /// Milliseconds between.
-        interval: Option<i64> = None, omit "";
-        /// Milliseconds that sending may take.
-        timeout: Option<i64> = None, omit "";
-        /// Where to.
-        exporter: PushExporter = PushExporter::default();
+impl IncludeExclude {
+    /// Does the name pass?
+    pub fn keeps(&self, name: &str) -> bool {
+        let listed = |list: &[String]| list.iter().any(|listed| listed == name);
+        !listed(&self.excluded) && (self.included.is_empty() || listed(&self.included))
     }
-}
 
-declare! {
-    /// Where metrics are sent.
-    pub struct PushExporter as "config.PushMetricExporter" {
-        /// OTLP.
-        otlp: Option<OtlpMetric> = None, omit "";
-        /// Standard output.
-        console: Option<Anything> = None, omit "";
-    }
-}
-
-declare! {
-    /// Metrics are sent over OTLP.
-    pub struct OtlpMetric as "config.OTLPMetric" {
-        /// `grpc` or `http/protobuf`.
-        protocol: Option<String> = None, omit "";
-        /// URL.
-        endpoint: Option<String> = None, omit "";
-        /// Headers; never shown.
-        headers: Headers = Headers::default(), omit "";
-        /// Headers as one text, `a=b,c=d`.
-        headers_list: Option<String> = None, omit "";
-        /// Without TLS.
-        insecure: Option<bool> = None, omit "";
-        /// `gzip` or `none`.
-        compression: Option<String> = None, omit "";
-        /// Milliseconds an attempt.
-        timeout: Option<i64> = None, omit "";
-        /// File with the certificates that the server's is checked against.
-        certificate: Option<String> = None, omit "";
-        /// File with the client's certificate.
-        client_certificate: Option<String> = None, omit "";
-        /// File with the client's key.
-        client_key: Option<String> = None, omit "";
-        /// `cumulative`, `delta` or `lowmemory`.
-        temporality_preference: Option<String> = None, omit "";
-        /// `explicit_bucket_histogram` or `base2_exponential_bucket_histogram`.
-        default_histogram_aggregation: Option<String> = None, omit "";
+    /// The Collector's text for a name in both lists.
+    pub fn contradiction(&self) -> Option<String> {
+        let both = self
+            .excluded
+            .iter()
+            .find(|name| self.included.contains(name))?;
+        Some(format!(
+            "attribute cannot be in both include and exclude list: {both}"
+        ))
     }
 }
 
@@ -322,6 +304,11 @@ impl Default for Resource {
 }
 
 impl Resource {
+    /// The schema of the attributes.
+    pub fn schema_url(&self) -> &str {
+        &self.schema_url
+    }
+
     /// Attributes to add (`Some`) or to take away (`None`).
     pub fn attributes(&self) -> Vec<(String, Option<String>)> {
         let text = |node: &Node| {

@@ -9,10 +9,11 @@ mod shared;
 
 use crate::{receivers::otlp::ingest::Moved, runtime::Accepted};
 
+pub use crate::net::listen::Bound;
+pub(crate) use crate::net::listen::client_tls;
 pub use build::CoreGraph;
 pub use receivers::Endpoint;
-pub(crate) use shared::client_tls;
-pub use shared::{Bound, Shared};
+pub use shared::Shared;
 
 /// What crosses cores.
 pub enum Message {

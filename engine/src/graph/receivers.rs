@@ -9,18 +9,19 @@ use super::{Bound, Message, shared::OtlpServers};
 use crate::{
     component::{ComponentId, CoreContext},
     net::{
-        self, http1,
-        http2::server::{self, Settings},
+        self,
+        config::KeepaliveEnforcement,
+        http_server::{self, HttpSettings},
+        http2::{
+            pings::Policy,
+            server::{self, Settings},
+        },
         shares::Shares,
         transport::Transport,
     },
-    receivers::otlp::{
-        config::Config,
-        grpc::GrpcService,
-        http::{self, HttpService, HttpSettings},
-        ingest::Ingest,
-    },
+    receivers::otlp::{config::Config, grpc::GrpcService, http::HttpService, ingest::Ingest},
     runtime::{self, Accepted, Listener, mesh::Mesh},
+    telemetry::metrics::RpcMetrics,
 };
 
 /// Longest TLS handshake.
@@ -92,6 +93,9 @@ impl Endpoint {
                 ping_timeout: parameters
                     .and_then(|p| p.timeout.positive())
                     .unwrap_or(Duration::from_secs(20)),
+                pings: Some(ping_policy(
+                    keepalive.and_then(|k| k.enforcement_policy.get()),
+                )),
             };
             endpoints.push(Endpoint {
                 bound: bound.clone(),
@@ -102,6 +106,7 @@ impl Endpoint {
                         ingest: ingest.clone(),
                         max_message,
                         include_metadata: grpc.include_metadata,
+                        metrics: RpcMetrics::server(&ingest.core().registry, ingest.core().core),
                     }),
                 },
                 tls: tls.clone(),
@@ -114,33 +119,7 @@ impl Endpoint {
                 Ok(bytes @ 1..) => bytes,
                 _ => MAX_REQUEST,
             };
-            let keepalive = server.keepalive.get();
-            let idle = keepalive.and_then(|k| k.idle_timeout.positive());
-            let settings = HttpSettings {
-                http1: http1::Limits {
-                    // As in Go's server, where one limit covers the head and another all of it.
-                    header: server
-                        .read_header_timeout
-                        .positive()
-                        .or(server.read_timeout.positive()),
-                    write: server.write_timeout.positive(),
-                    idle: idle.or(server.read_timeout.positive()),
-                    keep_alive: keepalive.is_some(),
-                    buffer: 0,
-                },
-                http2: Settings {
-                    windows,
-                    // Go's HTTP/2 server.
-                    max_concurrent_streams: Some(250),
-                    max_header_list: 1 << 20,
-                    max_message: max_body,
-                    max_idle: idle,
-                    max_age: None,
-                    max_age_grace: None,
-                    ping_after: None,
-                    ping_timeout: Duration::from_secs(15),
-                },
-            };
+            let settings = HttpSettings::new(server, windows, max_body);
             endpoints.push(Endpoint {
                 bound: bound.clone(),
                 receiver: id.clone(),
@@ -282,8 +261,28 @@ impl Endpoint {
                 let mut settings = settings.clone();
                 settings.http2.windows = share.windows();
                 settings.http1.buffer = share.read_buffer();
-                http::serve(io, peer, &settings, service).await
+                http_server::serve(
+                    io,
+                    peer,
+                    &settings,
+                    core.budget.clone(),
+                    &core.drain,
+                    service,
+                )
+                .await
             }
         }
+    }
+}
+
+/// grpc-go polices pings also where nothing is configured.
+fn ping_policy(config: Option<&KeepaliveEnforcement>) -> Policy {
+    let default = Policy::default();
+    match config {
+        None => default,
+        Some(config) => Policy {
+            min_time: config.min_time.positive().unwrap_or(default.min_time),
+            permit_without_stream: config.permit_without_stream,
+        },
     }
 }

@@ -3,7 +3,7 @@
 //! addresses; what is wrong with it is an error in the log, and nothing changes.
 //! Once it serves, the old one takes no more connections and finishes what it has.
 
-use std::{collections::BTreeMap, net::TcpListener};
+use std::collections::BTreeMap;
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -13,12 +13,14 @@ use tokio::{
 
 use super::{Gateway, Health};
 use crate::{
-    admin::http::{self, BindError},
+    admin::http::Server,
     cli::RunOptions,
     config::Settings,
     graph::Shared,
+    net::{config::HttpServer, listen::Alone},
     telemetry::{
         logs::{LogHandle, LogsConfig},
+        push::logs::LogPusher,
         setup,
     },
 };
@@ -29,20 +31,26 @@ pub(super) struct Next {
     /// Attributes of the process's resource.
     pub(super) resource: Vec<(String, String)>,
     pub(super) shared: Shared,
+    pub(super) log_pushers: Vec<LogPusher>,
     logs: LogsConfig,
 }
 
 impl Next {
     /// Loads and binds what the settings name beside what `running` has.
-    fn prepare(settings: Settings, running: Option<&Shared>) -> Result<Next, String> {
+    fn prepare(
+        settings: Settings,
+        log_pushers: Vec<LogPusher>,
+        running: Option<&Shared>,
+    ) -> Result<Next, String> {
         let telemetry = &settings.service.telemetry;
         let resource = setup::resource(telemetry);
-        let logs = setup::logs(telemetry, &resource);
+        let logs = setup::logs(telemetry, &resource, &log_pushers);
         let shared = Shared::prepare(&settings, running)?;
         Ok(Next {
             settings,
             resource,
             shared,
+            log_pushers,
             logs,
         })
     }
@@ -58,7 +66,8 @@ impl Next {
         })
         .await
         .map_err(|error| error.to_string())??;
-        Next::prepare(settings, Some(running))
+        let log_pushers = setup::log_pushers(&settings.service.telemetry)?;
+        Next::prepare(settings, log_pushers, Some(running))
     }
 }
 
@@ -144,16 +153,17 @@ fn leave(gateway: Gateway, replaced: bool) -> Result<oneshot::Receiver<()>, Stri
 pub(super) fn serve(
     settings: Settings,
     options: &RunOptions,
+    log_pushers: Vec<LogPusher>,
     log: &LogHandle,
 ) -> Result<(), String> {
     let control = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| format!("cannot start the control thread: {error}"))?;
     control.block_on(async {
         // Before anything runs: a signal that comes early is not lost.
         let mut signals = Signals::listen()?;
-        let next = Next::prepare(settings, None)?;
+        let next = Next::prepare(settings, log_pushers, None)?;
         let (mut running, mut health) = Running::start(next, options, None, log).await?;
         let mut leaving = None;
         running.gateway.greet(options);
@@ -221,34 +231,32 @@ async fn change(
 /// The addresses of pages, which stay bound from one configuration to the next.
 #[derive(Default)]
 pub(super) struct Addresses {
-    before: BTreeMap<String, TcpListener>,
-    bound: BTreeMap<String, TcpListener>,
+    before: BTreeMap<String, Alone>,
+    bound: BTreeMap<String, Alone>,
 }
 
 impl Addresses {
     fn beside(running: Option<&Addresses>) -> Addresses {
-        let bound = running.iter().flat_map(|addresses| &addresses.bound);
         Addresses {
-            before: bound
-                .filter_map(|(endpoint, socket)| Some((endpoint.clone(), socket.try_clone().ok()?)))
-                .collect(),
+            before: running.map_or_else(BTreeMap::new, |addresses| addresses.bound.clone()),
             bound: BTreeMap::new(),
         }
     }
 
-    /// Listens on an address, with the socket of the one who listens there now if there is one.
+    /// Listens as configured, with the socket of the one who listens there now if there is one.
     ///
     /// # Errors
-    /// See [`http::bind`].
-    pub(super) fn bind(&mut self, endpoint: &str) -> Result<TcpListener, BindError> {
-        let listener = match self.before.remove(endpoint) {
-            Some(listener) => listener,
-            None => http::bind(endpoint)?,
+    /// See [`Server::listen`].
+    pub(super) fn listen(&mut self, config: &HttpServer) -> Result<Server, String> {
+        let address = &config.address;
+        let name = format!("{:?} {}", address.transport, address.endpoint);
+        let alone = match self.before.remove(&name) {
+            Some(alone) => alone,
+            None => Alone::bind(address)?,
         };
-        if let Ok(kept) = listener.try_clone() {
-            self.bound.insert(endpoint.to_owned(), kept);
-        }
-        Ok(listener)
+        let server = Server::on(&alone, config)?;
+        self.bound.insert(name, alone);
+        Ok(server)
     }
 }
 

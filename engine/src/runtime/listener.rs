@@ -138,7 +138,10 @@ impl Listener {
     /// # Errors
     /// The kernel's answer.
     pub fn tcp(address: SocketAddr) -> io::Result<Listener> {
-        let socket = reuseport_socket(address, true)?;
+        Listener::listening(reuseport_socket(address, true)?)
+    }
+
+    fn listening(socket: Socket) -> io::Result<Listener> {
         socket.listen(1024)?;
         let fd = socket.as_raw_fd();
         let inner = match current_mode() {
@@ -171,15 +174,7 @@ impl Listener {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
         let path = if again { Path::new(&beside) } else { path };
-        if path.exists() {
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(io::ErrorKind::AddrInUse.into());
-            }
-            use std::os::unix::fs::FileTypeExt;
-            if std::fs::metadata(path)?.file_type().is_socket() {
-                std::fs::remove_file(path)?;
-            }
-        }
+        remove_stale(path)?;
         let (fd, inner) = match current_mode() {
             Some(Mode::IoUring) => {
                 let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
@@ -256,5 +251,72 @@ fn duplicate(fd: i32) -> io::Result<Socket> {
             return Err(io::Error::last_os_error());
         }
         Ok(Socket::from_raw_fd(copy))
+    }
+}
+
+/// Removes the file of a unix socket that nobody answers on.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        use std::os::unix::fs::FileTypeExt;
+        if std::fs::metadata(path)?.file_type().is_socket() {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A listening socket that this process alone has. Listeners made of it one after the other, or
+/// at once, take connections from the same queue: none is lost in between.
+pub struct LoneSocket {
+    socket: Socket,
+    unlink: Option<Unlink>,
+}
+
+impl LoneSocket {
+    /// Listens on an address; with the address as it was bound.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn tcp(address: SocketAddr) -> io::Result<(SocketAddr, LoneSocket)> {
+        let socket = reuseport_socket(address, false)?;
+        socket.listen(1024)?;
+        let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+        let unlink = None;
+        Ok((bound, LoneSocket { socket, unlink }))
+    }
+
+    /// Listens on a unix socket, whose file goes with this value. A stale file is replaced.
+    ///
+    /// # Errors
+    /// As [`Listener::unix`].
+    pub fn unix(path: &Path) -> io::Result<LoneSocket> {
+        remove_stale(path)?;
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+        socket.bind(&socket2::SockAddr::unix(path)?)?;
+        socket.listen(1024)?;
+        let unlink = Some(Unlink::of(path)?);
+        Ok(LoneSocket { socket, unlink })
+    }
+
+    /// A listener on the reactor of this thread, which is tokio's.
+    ///
+    /// # Errors
+    /// The socket cannot be registered.
+    pub fn listener(&self) -> io::Result<Listener> {
+        let socket = self.socket.try_clone()?;
+        socket.set_nonblocking(true)?;
+        let fd = socket.as_raw_fd();
+        let inner = match &self.unlink {
+            Some(_) => Inner::EpollUnix(tokio::net::UnixListener::from_std(socket.into())?),
+            None => Inner::EpollTcp(tokio::net::TcpListener::from_std(socket.into())?),
+        };
+        Ok(Listener {
+            fd,
+            inner,
+            unlink: Cell::new(None),
+        })
     }
 }

@@ -18,7 +18,7 @@ mod timer;
 
 use std::{cell::Cell, future::Future};
 
-pub use listener::{Accepted, Listener};
+pub use listener::{Accepted, Listener, LoneSocket};
 pub use mode::{Choice, Mode, choose, probe};
 pub use stream::Stream;
 pub use timer::{Elapsed, Sleep, sleep, sleep_until, timeout, timeout_at};

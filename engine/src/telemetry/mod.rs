@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod logs;
 pub mod metrics;
 pub mod process;
+pub mod push;
 pub mod resource;
 pub mod setup;
 

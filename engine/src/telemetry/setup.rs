@@ -1,17 +1,20 @@
 //! From `service::telemetry` of the configuration to what this folder's parts take.
 //! Keys and defaults are declared in `config::telemetry`.
 
+use std::time::SystemTime;
+
 use serde_json::{Map, Number, Value as Json};
 
 use super::{
     logs::{Encoding, LogLevel, LogsConfig, Sampling},
-    metrics::{Level, Page},
+    metrics::{Level, Page, Registry},
+    push::{Origin, logs::LogPusher},
     resource,
 };
 use crate::config::{
     level::Level as ConfigLevel,
     node::{Node, Value},
-    telemetry::{LogLevel as ConfigLogLevel, Prometheus, Telemetry},
+    telemetry::{IncludeExclude, LogLevel as ConfigLogLevel, Prometheus, Telemetry, views},
 };
 
 /// The attributes of the process's resource.
@@ -31,17 +34,36 @@ pub fn level(telemetry: &Telemetry) -> Level {
 }
 
 /// How a Prometheus reader's page looks.
-pub fn page(reader: &Prometheus, resource: &[(String, String)]) -> Page {
-    Page {
+///
+/// # Errors
+/// The Collector's text for labels that contradict each other.
+pub fn page(reader: &Prometheus, resource: &[(String, String)]) -> Result<Page, String> {
+    let labels = reader.with_resource_constant_labels.as_ref();
+    if let Some(text) = labels.and_then(IncludeExclude::contradiction) {
+        return Err(text);
+    }
+    Ok(Page {
         without_scope_info: reader.without_scope_info,
         without_units: reader.without_units,
         without_type_suffix: reader.without_type_suffix,
         resource: resource.to_vec(),
-    }
+        constant: match labels {
+            Some(lists) => resource
+                .iter()
+                .filter(|(name, _)| lists.keeps(name))
+                .cloned()
+                .collect(),
+            None => Vec::new(),
+        },
+    })
 }
 
 /// The logger's settings.
-pub fn logs(telemetry: &Telemetry, resource: &[(String, String)]) -> LogsConfig {
+pub fn logs(
+    telemetry: &Telemetry,
+    resource: &[(String, String)],
+    pushers: &[LogPusher],
+) -> LogsConfig {
     let logs = &telemetry.logs;
     let initial = logs.initial_fields.iter();
     LogsConfig {
@@ -74,6 +96,38 @@ pub fn logs(telemetry: &Telemetry, resource: &[(String, String)]) -> LogsConfig 
             true => Vec::new(),
             false => resource.to_vec(),
         },
+        queues: pushers.iter().map(|pusher| pusher.queue.clone()).collect(),
+    }
+}
+
+/// The processors of the log.
+///
+/// # Errors
+/// The Collector's text for what cannot be used.
+pub fn log_pushers(telemetry: &Telemetry) -> Result<Vec<LogPusher>, String> {
+    let processors = telemetry.logs.processors.iter();
+    processors
+        .filter_map(|processor| LogPusher::new(processor).transpose())
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("failed to create logger: {error}"))
+}
+
+/// The registry of this process, with its level and views.
+///
+/// # Errors
+/// The Collector's text for views that cannot be used.
+pub fn registry(telemetry: &Telemetry) -> Result<Registry, String> {
+    let views = views::make(telemetry.metrics.views.as_deref().unwrap_or_default())
+        .map_err(|error| format!("failed to create meter provider: {error}"))?;
+    Ok(Registry::with_views(level(telemetry), views))
+}
+
+/// What own telemetry says of its origin, counting from now on.
+pub fn origin(telemetry: &Telemetry, resource: &[(String, String)]) -> Origin {
+    Origin {
+        resource: resource.to_vec(),
+        schema_url: telemetry.resource.schema_url().to_owned(),
+        started: SystemTime::now(),
     }
 }
 
@@ -125,7 +179,7 @@ mod tests {
     fn defaults_are_the_collectors() {
         let telemetry = telemetry("{}");
         assert_eq!(level(&telemetry), Level::Normal);
-        let logs = logs(&telemetry, &resource(&telemetry));
+        let logs = logs(&telemetry, &resource(&telemetry), &[]);
         assert_eq!(
             (logs.level, logs.encoding),
             (LogLevel::Info, Encoding::Console)
@@ -147,7 +201,7 @@ mod tests {
         let readers: Vec<_> = telemetry
             .metrics
             .endpoints()
-            .map(|reader| page(reader, &[]))
+            .map(|reader| page(reader, &[]).unwrap())
             .collect();
         assert!(
             readers
@@ -168,7 +222,7 @@ mod tests {
         assert_eq!(level(&telemetry), Level::Detailed);
         let resource = resource(&telemetry);
         assert!(resource.contains(&("service.name".to_owned(), "gw".to_owned())));
-        let logs = logs(&telemetry, &resource);
+        let logs = logs(&telemetry, &resource, &[]);
         assert_eq!(
             (logs.level, logs.encoding),
             (LogLevel::Warn, Encoding::Json)

@@ -360,6 +360,12 @@ impl Setting for ExtensionRef {
 pub struct Headers(Vec<(String, Opaque)>);
 
 impl Headers {
+    /// These, in this order.
+    pub fn of(pairs: Vec<(String, String)>) -> Headers {
+        let pairs = pairs.into_iter();
+        Headers(pairs.map(|(name, value)| (name, Opaque(value))).collect())
+    }
+
     /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0

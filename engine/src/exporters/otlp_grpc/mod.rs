@@ -4,6 +4,8 @@ pub mod config;
 mod response;
 
 use std::{
+    cell::Cell,
+    net::SocketAddr,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,7 +22,10 @@ use crate::{
     graph::client_tls,
     net::{
         compression::Codec,
-        http2::client::{Authority, Balancer, Client, Framed, Settings},
+        http2::{
+            client::{Authority, Balancer, Client, Framed, Settings},
+            keepalive::Keepalive,
+        },
         partial_success,
         tls::SharedClient,
     },
@@ -29,7 +34,10 @@ use crate::{
         retry::{Attempt, Retry},
     },
     runtime,
-    telemetry::{ExporterMetrics, metrics::Destination},
+    telemetry::{
+        ExporterMetrics,
+        metrics::{Destination, RpcMetrics},
+    },
 };
 
 /// Longest response that is read (OTLP specification: 4 MiB).
@@ -47,6 +55,7 @@ pub struct OtlpGrpc {
     form: Form,
     core: CoreContext,
     metrics: ExporterMetrics,
+    calls: RpcMetrics,
 }
 
 /// The path of a signal's Export method.
@@ -183,11 +192,11 @@ pub fn build(
             keepalive: keepalive.and_then(|k| {
                 let timeout = k.timeout.positive().unwrap_or(Duration::from_secs(20));
                 // grpc-go raises anything below 10 s to that.
-                Some((
-                    k.time.positive()?.max(Duration::from_secs(10)),
+                Some(Keepalive {
+                    time: k.time.positive()?.max(Duration::from_secs(10)),
                     timeout,
-                    k.permit_without_stream,
-                ))
+                    permit_without_stream: k.permit_without_stream,
+                })
             }),
         }),
         uri,
@@ -208,6 +217,7 @@ pub fn build(
         },
         core: core.clone(),
         metrics: ExporterMetrics::new(&core.registry, core.core, id, &destination),
+        calls: RpcMetrics::client(&core.registry, core.core),
     }))
 }
 
@@ -222,7 +232,9 @@ impl OtlpGrpc {
             Some(timeout) => deadline.min(Instant::now() + timeout),
             None => deadline,
         };
-        match runtime::timeout_at(deadline, self.send(body, deadline)).await {
+        let begun = self.calls.is_enabled().then(Instant::now);
+        let peer = Cell::new(None);
+        let attempt = match runtime::timeout_at(deadline, self.send(body, deadline, &peer)).await {
             Ok(attempt) => attempt,
             Err(runtime::Elapsed) => Attempt::Failed(Refusal {
                 code: Code::DeadlineExceeded,
@@ -230,12 +242,33 @@ impl OtlpGrpc {
                 retryable: true,
                 retry_after: None,
             }),
+        };
+        if let Some(begun) = begun {
+            let code = match &attempt {
+                Attempt::Done(Outcome::Refused(refusal)) | Attempt::Failed(refusal) => refusal.code,
+                Attempt::Done(_) => Code::Ok,
+            };
+            let peer = peer
+                .get()
+                .map(|peer| (peer.ip().to_string(), peer.port().to_string()));
+            let peer = peer.as_ref().map(|(ip, port)| (ip.as_str(), port.as_str()));
+            let method = path_of(self.signal).trim_start_matches('/');
+            self.calls.call(method, code, peer, begun.elapsed());
         }
+        attempt
     }
 
-    async fn send(&self, body: Bytes, deadline: Instant) -> Attempt {
+    async fn send(
+        &self,
+        body: Bytes,
+        deadline: Instant,
+        peer: &Cell<Option<SocketAddr>>,
+    ) -> Attempt {
         let mut sender = match self.client.ready(deadline).await {
-            Ok(sender) => sender,
+            Ok(sender) => {
+                peer.set(sender.peer);
+                sender
+            }
             Err(error) => {
                 return failed(Status::unavailable(format!("connection error: {error}")));
             }
@@ -264,6 +297,7 @@ impl OtlpGrpc {
             Ok(response) => response,
             Err(error) => return failed(lost(&error)),
         };
+        sender.heard();
         let (head, mut body) = response.into_parts();
         if head.status != http::StatusCode::OK {
             return failed(from_http(head.status));

@@ -6,6 +6,7 @@ use std::{
     future::poll_fn,
     io,
     net::SocketAddr,
+    ops::{Deref, DerefMut},
     path::PathBuf,
     rc::Rc,
     sync::Arc,
@@ -16,6 +17,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use h2::client::SendRequest;
 
+use super::keepalive::{self, Activity, InUse, Keepalive};
 use crate::{
     net::{resolve::resolve, transport::Transport},
     runtime::{self, Stream},
@@ -125,8 +127,8 @@ pub struct Settings {
     )>,
     /// Whether a request waits for a connection that cannot be made now (`wait_for_ready`).
     pub wait_for_ready: bool,
-    /// Ping after so long without activity, and close when no answer comes in the second.
-    pub keepalive: Option<(Duration, Duration, bool)>,
+    /// When to ping; `None`: never.
+    pub keepalive: Option<Keepalive>,
 }
 
 /// The connections of one core.
@@ -148,10 +150,47 @@ struct Target {
     state: RefCell<State>,
 }
 
+/// A connection that was made.
+#[derive(Clone)]
+struct Connection {
+    sender: SendRequest<Framed>,
+    peer: Option<SocketAddr>,
+    activity: Activity,
+}
+
+/// A connection that can take a request, which is under way until this is dropped.
+pub struct Ready {
+    sender: SendRequest<Framed>,
+    /// The address it leads to; `None` for unix sockets.
+    pub peer: Option<SocketAddr>,
+    in_use: InUse,
+}
+
+impl Ready {
+    /// The server answered: the connection is alive.
+    pub fn heard(&self) {
+        self.in_use.heard();
+    }
+}
+
+impl Deref for Ready {
+    type Target = SendRequest<Framed>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.sender
+    }
+}
+
+impl DerefMut for Ready {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.sender
+    }
+}
+
 enum State {
     Idle,
     Connecting(Vec<Waker>),
-    Ready(SendRequest<Framed>),
+    Ready(Connection),
     /// Do not try before the instant; the failures so far and the last error.
     Failed {
         until: Instant,
@@ -211,7 +250,7 @@ impl Client {
     ///
     /// # Errors
     /// The last error of those addresses that were tried.
-    pub async fn ready(&self, deadline: Instant) -> io::Result<SendRequest<Framed>> {
+    pub async fn ready(&self, deadline: Instant) -> io::Result<Ready> {
         let all_failed = {
             let targets = self.targets.borrow();
             targets
@@ -255,21 +294,29 @@ impl Client {
     }
 
     /// The connection of one target, made now if need be.
-    async fn connected(
-        &self,
-        target: &Rc<Target>,
-    ) -> Result<SendRequest<Framed>, (Arc<io::Error>, Instant)> {
+    async fn connected(&self, target: &Rc<Target>) -> Result<Ready, (Arc<io::Error>, Instant)> {
         loop {
             let ready = match &*target.state.borrow() {
-                State::Ready(sender) => Some(sender.clone()),
+                State::Ready(connection) => Some(connection.clone()),
                 State::Failed { until, error, .. } if Instant::now() < *until => {
                     return Err((error.clone(), *until));
                 }
                 _ => None,
             };
-            if let Some(sender) = ready {
+            if let Some(Connection {
+                sender,
+                peer,
+                activity,
+            }) = ready
+            {
                 match sender.ready().await {
-                    Ok(sender) => return Ok(sender),
+                    Ok(sender) => {
+                        return Ok(Ready {
+                            sender,
+                            peer,
+                            in_use: activity.request(),
+                        });
+                    }
                     Err(_) => {
                         // Lost since it was last used: make it anew.
                         let mut state = target.state.borrow_mut();
@@ -345,7 +392,7 @@ impl Client {
     }
 }
 
-async fn connect(settings: &Settings, address: &Address) -> io::Result<SendRequest<Framed>> {
+async fn connect(settings: &Settings, address: &Address) -> io::Result<Connection> {
     let stream = match address {
         Address::Tcp(address) => Stream::connect(*address).await?,
         Address::Unix(path) => Stream::connect_unix(path).await?,
@@ -365,32 +412,38 @@ async fn connect(settings: &Settings, address: &Address) -> io::Result<SendReque
         .await
         .map_err(io::Error::other)?;
     let keepalive = settings.keepalive;
+    let activity = Activity::new(Instant::now());
+    let of_connection = activity.clone();
     runtime::spawn(async move {
-        let pings = keepalive.and_then(|k| Some((k, connection.ping_pong()?)));
-        match pings {
-            None => {
-                let _ = connection.await;
-            }
-            Some(((every, timeout, _), mut pings)) => {
-                let keep = async {
-                    loop {
-                        runtime::sleep(every).await;
-                        if runtime::timeout(timeout, pings.ping(h2::Ping::opaque()))
-                            .await
-                            .is_err()
-                        {
-                            break;
-                        }
-                    }
-                };
-                let run = async {
-                    let _ = connection.await;
-                };
-                futures_lite::future::or(run, keep).await;
-            }
-        }
+        let Some((keepalive, pings)) = keepalive.and_then(|k| Some((k, connection.ping_pong()?)))
+        else {
+            let _ = connection.await;
+            return;
+        };
+        let pings = RefCell::new(pings);
+        let ping = || poll_ping(&pings);
+        let keep = keepalive::keep(keepalive, &of_connection, Instant::now, ping);
+        let run = async {
+            let _ = connection.await;
+        };
+        futures_lite::future::or(run, keep).await;
     });
-    Ok(sender)
+    Ok(Connection {
+        sender,
+        peer: match address {
+            Address::Tcp(address) => Some(*address),
+            Address::Unix(_) => None,
+        },
+        activity,
+    })
+}
+
+/// Sends a ping and waits for its answer; false where the connection is gone.
+async fn poll_ping(pings: &RefCell<h2::PingPong>) -> bool {
+    if pings.borrow_mut().send_ping(h2::Ping::opaque()).is_err() {
+        return false;
+    }
+    poll_fn(|cx| pings.borrow_mut().poll_pong(cx)).await.is_ok()
 }
 
 #[cfg(test)]

@@ -3,4 +3,6 @@
 
 pub mod client;
 pub mod divert;
+pub mod keepalive;
+pub mod pings;
 pub mod server;

@@ -15,7 +15,10 @@ use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::request::Parts;
 
-use super::divert::{BodyError, Divert, Expected, Message, Windows};
+use super::{
+    divert::{BodyError, Divert, Expected, Message, Windows},
+    pings::{Police, Policy},
+};
 use crate::{
     net::{admission::Budget, buffers::Buffer, drain::Drain, transport::Transport},
     runtime::{self, Sleep},
@@ -42,6 +45,8 @@ pub struct Settings {
     pub ping_after: Option<Duration>,
     /// … and the connection closed when the answer takes longer than this.
     pub ping_timeout: Duration,
+    /// How often clients may ping; `None`: as they like.
+    pub pings: Option<Policy>,
 }
 
 /// Where a request's body comes from.
@@ -181,6 +186,8 @@ pub async fn serve<S: Service>(
     service: Rc<S>,
 ) -> Result<(), h2::Error> {
     let (divert, bodies) = Divert::new(io, settings.windows.clone(), settings.max_message, budget);
+    let police = settings.pings.map(Police::new);
+    let divert = divert.policed(police.clone());
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(settings.windows.stream)
@@ -260,10 +267,13 @@ pub async fn serve<S: Service>(
                     respond,
                     peer,
                 });
-                let (open, hold) = (open.clone(), drain.hold());
+                let (open, hold, police) = (open.clone(), drain.hold(), police.clone());
                 runtime::spawn(async move {
                     call.await;
                     open.set(open.get() - 1);
+                    if let Some(police) = police {
+                        police.ended();
+                    }
                     drop(hold);
                 });
             }

@@ -25,6 +25,7 @@ use crate::{
         server::{Body, Call, Service, gather_message},
     },
     runtime,
+    telemetry::metrics::RpcMetrics,
 };
 
 /// How long a caller is taken to wait that sent no `grpc-timeout`.
@@ -42,6 +43,8 @@ pub struct GrpcService {
     pub max_message: usize,
     /// Keep the callers' headers (`include_metadata`).
     pub include_metadata: bool,
+    /// Its calls, measured.
+    pub metrics: RpcMetrics,
 }
 
 /// The signal of a gRPC path (OTLP specification, OTLP/gRPC).
@@ -74,7 +77,21 @@ impl Service for GrpcService {
             answer_plain(&mut respond, StatusCode::UNSUPPORTED_MEDIA_TYPE);
             return;
         }
+        let begun = self.metrics.is_enabled().then(Instant::now);
+        // Methods that are not served are not measured, as in the Collector.
+        let method = begun
+            .and(signal_of(head.uri.path()))
+            .filter(|&signal| self.ingest.takes(signal))
+            .map(|_| head.uri.path().trim_start_matches('/').to_owned());
         let result = self.export(head, body, peer).await;
+        if let (Some(begun), Some(method)) = (begun, method) {
+            let code = match &result {
+                Ok(Outcome::Refused(refusal)) => refusal.code,
+                Ok(_) => Code::Ok,
+                Err(status) => status.code(),
+            };
+            self.metrics.call(&method, code, None, begun.elapsed());
+        }
         match result {
             Ok(outcome) => answer(&mut respond, outcome),
             Err(status) => answer_status(&mut respond, &status),

@@ -1,12 +1,11 @@
 //! OTLP/HTTP: what a request is answered with. Its order of checks, statuses and
-//! texts are here; reading a body is in `body`, the replies in `reply`. The
-//! connection beneath is HTTP/1.1 (`net::http1`) or HTTP/2 (`net::http2`).
+//! texts are here; reading a body is in `body`, the replies in `reply`. What comes
+//! before any handler, and the connection beneath, is in `net::http_server`.
 
 mod body;
 mod reply;
 
 use std::{
-    io,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant},
@@ -14,8 +13,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST},
     request::Parts,
 };
 use http_body_util::Full;
@@ -36,13 +35,11 @@ use super::{
 use crate::{
     component::{Outcome, Refusal, RequestContext},
     net::{
-        compression::Codec,
-        cors::Cors,
+        http_server::Front,
         http1,
         http2::server::{self as http2, Body, Call},
-        transport::Transport,
     },
-    telemetry::metrics::HttpMetrics,
+    telemetry::metrics::{HttpCall, HttpMetrics},
 };
 
 /// How long a caller is taken to wait: HTTP has no header for it.
@@ -58,19 +55,8 @@ pub struct HttpService {
     max_body: usize,
     body_time: Duration,
     include_metadata: bool,
-    codecs: Vec<Codec>,
-    cors: Option<Cors>,
-    response_headers: Vec<(HeaderName, HeaderValue)>,
+    front: Front,
     metrics: HttpMetrics,
-}
-
-/// What connections of the HTTP side allow.
-#[derive(Clone)]
-pub struct HttpSettings {
-    /// Over HTTP/1.1.
-    pub http1: http1::Limits,
-    /// Over HTTP/2.
-    pub http2: http2::Settings,
 }
 
 impl HttpService {
@@ -80,28 +66,7 @@ impl HttpService {
     /// A configured header that cannot be sent.
     pub fn new(config: &Http, max_body: usize, ingest: &Rc<Ingest>) -> Result<Self, String> {
         let server = &config.server;
-        let listed = &server.compression_algorithms;
-        // An empty list is all of them; `""` in a list is a body that is not compressed.
-        let codecs = std::iter::once(Codec::Identity)
-            .chain(Codec::ALL)
-            .filter(|codec| {
-                listed.is_empty()
-                    || listed
-                        .iter()
-                        .any(|name| Codec::from_config(name) == Some(*codec))
-            })
-            .collect();
-        let mut response_headers = Vec::new();
-        for (name, value) in server.response_headers.iter() {
-            let invalid = |_| format!("response_headers: {name:?} is not a valid header");
-            response_headers.push((
-                HeaderName::from_bytes(name.as_bytes()).map_err(|e| invalid(e.to_string()))?,
-                HeaderValue::from_str(value).map_err(|e| invalid(e.to_string()))?,
-            ));
-        }
         let core = ingest.core();
-        let (host, port) = crate::net::config::split_host_port(&server.address.endpoint)
-            .unwrap_or((&server.address.endpoint, ""));
         Ok(HttpService {
             ingest: ingest.clone(),
             paths: Signal::ALL.map(|signal| {
@@ -116,20 +81,8 @@ impl HttpService {
             max_body,
             body_time: server.read_timeout.positive().unwrap_or(BODY),
             include_metadata: server.include_metadata,
-            codecs,
-            cors: match server.cors.get() {
-                Some(cors) => Cors::new(cors)?,
-                None => None,
-            },
-            response_headers,
-            metrics: HttpMetrics::new(
-                &core.registry,
-                core.core,
-                true,
-                host,
-                port,
-                server.tls.is_on(),
-            ),
+            front: Front::new(server)?,
+            metrics: HttpMetrics::new(&core.registry, core.core, true, server.tls.is_on()),
         })
     }
 
@@ -137,35 +90,42 @@ impl HttpService {
     async fn answer(&self, head: &Parts, body: Stream, peer: Option<SocketAddr>) -> Reply {
         let begun = self.metrics.is_enabled().then(Instant::now);
         let mut received = 0;
-        let mut reply = match &self.cors {
-            Some(cors) if Cors::is_preflight(&head.method, &head.headers) => {
+        let reply = match self.front.preflight(&head.method, &head.headers) {
+            Some(headers) => {
                 let mut reply = Reply::empty(StatusCode::NO_CONTENT);
-                cors.preflight(&head.headers, &mut reply.headers);
+                reply.headers = headers;
                 reply
             }
-            cors => {
+            None => {
                 let mut reply = match self.export(head, body, peer, &mut received).await {
                     Ok(reply) | Err(reply) => reply,
                 };
-                if let Some(cors) = cors {
-                    cors.actual(&head.headers, &mut reply.headers);
-                }
+                self.front.finish(&head.headers, &mut reply.headers);
                 reply
             }
         };
-        for (name, value) in &self.response_headers {
-            reply.headers.entry(name).or_insert_with(|| value.clone());
-        }
-        if let (Some(begun), Some(signal)) = (begun, self.signal(head.uri.path())) {
-            self.metrics.request(
-                self.path(signal),
-                reply.status.as_u16(),
-                begun.elapsed(),
-                received,
-                reply.body.len() as u64,
-            );
+        if let Some(begun) = begun {
+            self.metrics.request(&HttpCall {
+                method: &head.method,
+                version: head.version,
+                authority: authority(head),
+                route: self.route(head),
+                outcome: Ok(reply.status.as_u16()),
+                duration: begun.elapsed(),
+                request: received,
+                response: reply.body.len() as u64,
+            });
         }
         reply
+    }
+
+    /// The path that a request was handled under; what is answered before paths are looked at
+    /// (preflights, codings that are not accepted) has none, as in the Collector.
+    fn route(&self, head: &Parts) -> Option<&str> {
+        let before = self.front.is_preflight(&head.method, &head.headers)
+            || self.front.codec(&head.headers).is_err();
+        let signal = self.signal(head.uri.path()).filter(|_| !before)?;
+        Some(self.path(signal))
     }
 
     fn path(&self, signal: Signal) -> &str {
@@ -188,7 +148,7 @@ impl HttpService {
     ) -> Result<Reply, Reply> {
         let kind = encoding(&head.headers);
         // The encoding is looked at first, and answered for any path (collector_observed.md §4).
-        let codec = self.codec(&head.headers).map_err(|name| {
+        let codec = self.front.codec(&head.headers).map_err(|name| {
             let text = format!("unsupported Content-Encoding: {name}");
             Reply::error(kind.unwrap_or(Encoding::Json), Code::InvalidArgument, &text)
         })?;
@@ -234,17 +194,6 @@ impl HttpService {
             Outcome::Refused(refusal) => Reply::refusal(kind, &refusal),
         })
     }
-
-    /// The codec of the body, or the name that is not accepted.
-    fn codec<'h>(&self, headers: &'h HeaderMap) -> Result<Codec, &'h str> {
-        let name = match headers.get(CONTENT_ENCODING) {
-            Some(value) => value.to_str().unwrap_or("?"),
-            None => "",
-        };
-        Codec::from_content_encoding(name)
-            .filter(|codec| self.codecs.contains(codec))
-            .ok_or(name)
-    }
 }
 
 /// How a body that could not be read whole is answered. The rest of it is not waited for.
@@ -279,6 +228,18 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whom the caller asked for: HTTP/2's authority, else the host.
+fn authority(head: &Parts) -> &str {
+    match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or(""),
+    }
 }
 
 /// The headers, with HTTP/2's authority as the host.
@@ -326,38 +287,5 @@ impl http2::Service for HttpService {
         self.answer(&head, Stream::Http2(stream), peer)
             .await
             .send(&mut respond);
-    }
-}
-
-/// Serves one connection of the HTTP side until it ends.
-///
-/// # Errors
-/// What the peer or the socket did wrong.
-pub async fn serve(
-    io: Transport,
-    peer: Option<SocketAddr>,
-    settings: &HttpSettings,
-    service: &Rc<HttpService>,
-) -> io::Result<()> {
-    let core = service.ingest.core();
-    let limits = &settings.http1;
-    let first = limits.header.or(limits.idle);
-    match http1::negotiate(io, first, &core.drain).await? {
-        None => Ok(()),
-        Some((http1::Version::Http1, io)) => {
-            http1::serve(io, peer, limits, &core.drain, service.clone())
-                .await
-                .map_err(io::Error::other)
-        }
-        Some((http1::Version::Http2, io)) => http2::serve(
-            io,
-            peer,
-            &settings.http2,
-            core.budget.clone(),
-            &core.drain,
-            service.clone(),
-        )
-        .await
-        .map_err(io::Error::other),
     }
 }

@@ -17,7 +17,10 @@ use super::{
     sampler::Sampler,
     writer::{Output, Writer},
 };
-use crate::telemetry::clock;
+use crate::telemetry::{
+    clock,
+    push::logs::{ABOUT_PUSHING, Queue, Record},
+};
 
 thread_local! {
     /// Buffers of a thread that logs, kept between lines.
@@ -46,6 +49,7 @@ struct State {
     /// Initial fields and resource, encoded, without braces.
     prefix: String,
     writer: Writer,
+    queues: Vec<Arc<Queue>>,
 }
 
 impl LogLayer {
@@ -124,6 +128,7 @@ impl State {
             caller: !config.disable_caller,
             sampler: config.sampling.map(Sampler::new),
             prefix,
+            queues: config.queues.clone(),
             writer: Writer::start(outputs, Output::open_all(&config.error_output_paths)?)?,
         })
     }
@@ -192,6 +197,21 @@ impl State {
     }
 }
 
+impl State {
+    /// The same as a record, where somebody sends those. What is said of the sending is not
+    /// sent: it would never end.
+    fn queue(&self, event: &Event<'_>, now: SystemTime) {
+        if self.queues.is_empty() || event.metadata().target() == ABOUT_PUSHING {
+            return;
+        }
+        let caller = self.caller && event.metadata().target() != NO_CALLER;
+        let record = Record::of(event, now, caller);
+        for queue in &self.queues {
+            queue.push(record.clone());
+        }
+    }
+}
+
 fn level_name(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",
@@ -241,9 +261,9 @@ impl<S: Subscriber> Layer<S> for LogLayer {
                 )
             });
             if admitted {
-                state
-                    .writer
-                    .write(state.line(metadata, &fields, SystemTime::now()));
+                let now = SystemTime::now();
+                state.writer.write(state.line(metadata, &fields, now));
+                state.queue(event, now);
             }
             fields.shrink();
         });

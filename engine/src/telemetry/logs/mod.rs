@@ -15,6 +15,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::metrics::{Observer, Registry, descriptors::LOG_LINES_LOST};
+use super::push::logs::Queue;
 pub use layer::LogLayer;
 pub(crate) use sampler::Sampler;
 pub use writer::Output;
@@ -44,6 +45,8 @@ pub struct LogsConfig {
     /// Attributes of the resource, which every line has as `resource`; empty for
     /// `disable_zap_resource`.
     pub resource: Vec<(String, String)>,
+    /// Where lines that are written go as records, too.
+    pub queues: Vec<Arc<Queue>>,
 }
 
 impl Default for LogsConfig {
@@ -57,6 +60,7 @@ impl Default for LogsConfig {
             error_output_paths: vec!["stderr".to_owned()],
             initial_fields: serde_json::Map::new(),
             resource: Vec::new(),
+            queues: Vec::new(),
         }
     }
 }

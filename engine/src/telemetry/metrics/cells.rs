@@ -120,7 +120,7 @@ pub struct Histogram {
 
 #[derive(Debug)]
 pub(super) struct HistogramCell {
-    bounds: &'static [f64],
+    bounds: Arc<[f64]>,
     /// One more than bounds: the last is what exceeds them all.
     buckets: Box<[AtomicU64]>,
     /// Bits of an `f64`.
@@ -128,12 +128,17 @@ pub(super) struct HistogramCell {
 }
 
 impl HistogramCell {
-    pub(super) fn new(bounds: &'static [f64]) -> Self {
+    pub(super) fn new(bounds: Arc<[f64]>) -> Self {
         HistogramCell {
-            bounds,
             buckets: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            bounds,
             sum: AtomicU64::new(0f64.to_bits()),
         }
+    }
+
+    /// The bounds of the buckets.
+    pub(super) fn bounds(&self) -> &Arc<[f64]> {
+        &self.bounds
     }
 
     /// Counts by bucket (not cumulative, the last one unbounded) and the sum.

@@ -2,10 +2,11 @@
 //! families and series, spelling of numbers, suffixes, `target_info`. Who asks and
 //! over what is `admin`'s business.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use super::{
-    descriptors::{Descriptor, Kind, Level, Unit},
+    descriptors::{Kind, Unit},
+    instruments,
     registry::{FamilySample, HistogramSample, Registry, SampleValue},
 };
 
@@ -22,9 +23,14 @@ pub struct Page {
     /// `without_type_suffix` of the reader. Names get suffixes for unit and type as
     /// soon as one of the two is false (observed: either has both effects).
     pub without_type_suffix: bool,
-    /// Resource attributes, shown on `target_info` only.
+    /// Resource attributes, shown on `target_info`.
     pub resource: Vec<(String, String)>,
+    /// Those of them that are labels of every series, too (`with_resource_constant_labels`).
+    pub constant: Vec<(String, String)>,
 }
+
+/// Labels of a series; names as the page shows them.
+type ShownLabels = Vec<(Cow<'static, str>, String)>;
 
 impl Default for Page {
     fn default() -> Self {
@@ -33,18 +39,17 @@ impl Default for Page {
             without_units: true,
             without_type_suffix: true,
             resource: Vec::new(),
+            constant: Vec::new(),
         }
     }
 }
 
 /// Writes everything that `registry` shows at its level.
 pub fn write_page(registry: &Registry, page: &Page) -> String {
-    let level = registry.level();
     let mut families: Vec<(String, FamilySample)> = registry
-        .sample()
+        .streams()
         .into_iter()
-        .filter(|family| family.descriptor.level <= level && level > Level::None)
-        .map(|family| (page.name(family.descriptor), family))
+        .map(|family| (page.name(&family), family))
         .collect();
     families.sort_by(|a, b| a.0.cmp(&b.0));
 
@@ -73,8 +78,12 @@ const SCRAPE_ERRORS: &str = "promhttp_metric_handler_errors_total";
 
 impl Page {
     /// The metric's name with the suffixes this page wants.
-    fn name(&self, descriptor: &Descriptor) -> String {
-        let mut name = descriptor.name.to_owned();
+    fn name(&self, family: &FamilySample) -> String {
+        let mut name = match &family.name {
+            Cow::Borrowed(name) => (*name).to_owned(),
+            Cow::Owned(name) => label_name(name),
+        };
+        let descriptor = family.descriptor;
         if self.without_units && self.without_type_suffix {
             return name;
         }
@@ -86,7 +95,7 @@ impl Page {
         if !name.ends_with(unit) {
             name.push_str(unit);
         }
-        if descriptor.kind == Kind::Counter && !name.ends_with("_total") {
+        if type_of(family) == "counter" && !name.ends_with("_total") {
             name.push_str("_total");
         }
         name
@@ -96,15 +105,11 @@ impl Page {
 fn write_families(out: &mut String, page: &Page, families: Vec<(String, FamilySample)>) {
     for (name, mut family) in families {
         let descriptor = family.descriptor;
-        let kind = match descriptor.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram(_) => "histogram",
-        };
+        let kind = type_of(&family);
         out.push_str("# HELP ");
         out.push_str(&name);
         out.push(' ');
-        escape(out, descriptor.help, false);
+        escape(out, &family.help, false);
         // Writing to a String cannot fail.
         let _ = writeln!(out, "\n# TYPE {name} {kind}");
         // As the Go client sorts: fewer labels first, then label by label.
@@ -118,45 +123,69 @@ fn write_families(out: &mut String, page: &Page, families: Vec<(String, FamilySa
                 .then_with(|| values(&a.labels).cmp(&values(&b.labels)))
         });
         for series in family.series {
-            let mut labels = series.labels;
-            if !page.without_scope_info {
-                labels.push(("otel_scope_name", descriptor.scope.to_owned()));
-                labels.push(("otel_scope_schema_url", String::new()));
-                labels.push(("otel_scope_version", String::new()));
-                labels.sort_by_key(|(name, _)| attribute_name(name));
-            }
+            let labels = page.labels(descriptor.scope, series.labels);
             match series.value {
                 SampleValue::Number(value) => write_sample(out, &name, "", &labels, None, value),
                 SampleValue::Histogram(histogram) => {
-                    write_histogram(out, descriptor, &name, &labels, &histogram);
+                    write_histogram(out, &name, &labels, &histogram);
                 }
             }
         }
     }
 }
 
-/// The attribute behind a label where its name decides the order: labels are sorted
-/// before dots become underscores, which shows with the scope's labels only.
-fn attribute_name<'a>(label: &&'a str) -> &'a str {
-    if *label == "otel_signal" {
-        "otel.signal"
-    } else {
-        label
+/// The type that the page declares: that of the values, which a view may have changed.
+fn type_of(family: &FamilySample) -> &'static str {
+    match (family.descriptor.kind, family.series.first()) {
+        (Kind::Histogram(_), Some(series)) if matches!(series.value, SampleValue::Number(_)) => {
+            "counter"
+        }
+        (Kind::Histogram(_), _) => "histogram",
+        (Kind::Counter, _) => "counter",
+        (Kind::Gauge, _) => "gauge",
+    }
+}
+
+impl Page {
+    /// A series' labels with those that all of the page have. Labels are sorted before dots
+    /// become underscores, which shows only beside these.
+    fn labels(&self, scope: &str, labels: Vec<(&'static str, String)>) -> ShownLabels {
+        if self.without_scope_info && self.constant.is_empty() {
+            let shown = labels.into_iter();
+            return shown
+                .map(|(name, value)| (Cow::Borrowed(name), value))
+                .collect();
+        }
+        let mut sorted: Vec<(&str, Cow<'static, str>, String)> = labels
+            .into_iter()
+            .map(|(name, value)| (instruments::attribute(name).0, Cow::Borrowed(name), value))
+            .collect();
+        if !self.without_scope_info {
+            for (name, value) in [
+                ("otel_scope_name", scope),
+                ("otel_scope_schema_url", ""),
+                ("otel_scope_version", ""),
+            ] {
+                sorted.push((name, Cow::Borrowed(name), value.to_owned()));
+            }
+        }
+        for (name, value) in &self.constant {
+            sorted.push((name, Cow::Owned(label_name(name)), value.clone()));
+        }
+        sorted.sort_by(|a, b| a.0.cmp(b.0));
+        let shown = sorted.into_iter();
+        shown.map(|(_, name, value)| (name, value)).collect()
     }
 }
 
 fn write_histogram(
     out: &mut String,
-    descriptor: &Descriptor,
     name: &str,
-    labels: &[(&'static str, String)],
+    labels: &ShownLabels,
     histogram: &HistogramSample,
 ) {
-    let Kind::Histogram(bounds) = descriptor.kind else {
-        return;
-    };
     let mut count = 0;
-    let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+    let bounds = histogram.bounds.iter().copied().chain([f64::INFINITY]);
     for (bound, n) in bounds.zip(&histogram.counts) {
         count += n;
         write_sample(out, name, "_bucket", labels, Some(bound), count as f64);
@@ -169,13 +198,13 @@ fn write_sample(
     out: &mut String,
     name: &str,
     suffix: &str,
-    labels: &[(&'static str, String)],
+    labels: &ShownLabels,
     bound: Option<f64>,
     value: f64,
 ) {
     out.push_str(name);
     out.push_str(suffix);
-    let bound = bound.map(|bound| ("le", format_value(bound)));
+    let bound = bound.map(|bound| (Cow::Borrowed("le"), format_value(bound)));
     let mut separator = '{';
     for (key, value) in labels.iter().chain(&bound) {
         out.push(separator);

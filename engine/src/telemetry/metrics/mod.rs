@@ -8,7 +8,9 @@ mod cells;
 pub mod descriptors;
 mod exposition;
 mod http_client_server;
+pub mod instruments;
 mod registry;
+pub mod views;
 
 pub use bundles::{
     BatchMetrics, Destination, ExporterMetrics, InFlight, InPipeline, MemoryLimiterMetrics,
@@ -17,7 +19,7 @@ pub use bundles::{
 pub use cells::{Counter, Gauge, Histogram};
 pub use descriptors::{Across, Descriptor, Kind, Level, Unit};
 pub use exposition::{CONTENT_TYPE, Page, format_value, write_page};
-pub use http_client_server::{HttpMetrics, RpcMetrics};
+pub use http_client_server::{HttpCall, HttpMetrics, RpcMetrics};
 pub use registry::{FamilySample, HistogramSample, Observer, Registry, SampleValue, SeriesSample};
 
 #[cfg(test)]

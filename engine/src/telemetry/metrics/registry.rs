@@ -3,6 +3,7 @@
 //! when a value is written.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     sync::{
@@ -14,6 +15,7 @@ use std::{
 use super::{
     cells::{Counter, CounterCell, Gauge, GaugeCell, Histogram, HistogramCell},
     descriptors::{Across, Descriptor, Kind, Level},
+    views::Views,
 };
 
 /// Name and value of a label; names sorted within a series.
@@ -28,6 +30,7 @@ const MAX_SERIES: usize = 2000;
 pub struct Registry {
     families: Mutex<BTreeMap<&'static str, Family>>,
     level: AtomicU8,
+    views: Views,
 }
 
 #[derive(Debug)]
@@ -71,6 +74,10 @@ impl fmt::Debug for Observer {
 pub struct FamilySample {
     /// What the metric is.
     pub descriptor: &'static Descriptor,
+    /// Its name, as labels are written: the descriptor's, unless a view says otherwise.
+    pub name: Cow<'static, str>,
+    /// Its help text, likewise.
+    pub help: Cow<'static, str>,
     /// Its series, each with at least one write.
     pub series: Vec<SeriesSample>,
 }
@@ -96,6 +103,8 @@ pub enum SampleValue {
 /// A histogram's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistogramSample {
+    /// Bounds of the buckets, ascending, inclusive.
+    pub bounds: Arc<[f64]>,
     /// Number of values in each bucket, not cumulative; one more than there are bounds.
     pub counts: Vec<u64>,
     /// Sum of all values.
@@ -111,9 +120,15 @@ impl Default for Registry {
 impl Registry {
     /// An empty registry. `level` decides which metrics a scrape shows.
     pub fn new(level: Level) -> Self {
+        Registry::with_views(level, Views::default())
+    }
+
+    /// The same, read through `views`.
+    pub fn with_views(level: Level, views: Views) -> Self {
         Registry {
             families: Mutex::new(BTreeMap::new()),
             level: AtomicU8::new(level as u8),
+            views,
         }
     }
 
@@ -173,7 +188,8 @@ impl Registry {
             return Histogram::new(None);
         }
         self.with_series(descriptor, labels, |series| {
-            let new = || Arc::new(HistogramCell::new(bounds));
+            let of_view = self.views.bounds(descriptor);
+            let new = || Arc::new(HistogramCell::new(of_view.unwrap_or_else(|| bounds.into())));
             Histogram::new(Some(cell_of(&mut series.histograms, core, new)))
         })
     }
@@ -249,9 +265,22 @@ impl Registry {
                         Some(SeriesSample { labels, value })
                     })
                     .collect();
-                (!series.is_empty()).then_some(FamilySample { descriptor, series })
+                (!series.is_empty()).then_some(FamilySample {
+                    descriptor,
+                    name: Cow::Borrowed(descriptor.name),
+                    help: Cow::Borrowed(descriptor.help),
+                    series,
+                })
             })
             .collect()
+    }
+
+    /// What readers are shown: the series of the configured level, through the views.
+    pub fn streams(&self) -> Vec<FamilySample> {
+        let level = self.level();
+        let mut families = self.sample();
+        families.retain(|family| family.descriptor.level <= level && level > Level::None);
+        self.views.apply(families)
     }
 }
 
@@ -280,6 +309,10 @@ impl Series {
     }
 
     fn value(&self, descriptor: &Descriptor) -> Option<SampleValue> {
+        let bounds = self
+            .histograms
+            .first()
+            .map(|(_, cell)| cell.bounds().clone());
         let histogram = self.histograms.iter().map(|(_, cell)| cell.get()).reduce(
             |(mut counts, sum), (more, more_sum)| {
                 for (count, more) in counts.iter_mut().zip(more) {
@@ -288,9 +321,13 @@ impl Series {
                 (counts, sum + more_sum)
             },
         );
-        if let Some((counts, sum)) = histogram {
+        if let (Some((counts, sum)), Some(bounds)) = (histogram, bounds) {
             let written = counts.iter().any(|count| *count > 0);
-            return written.then_some(SampleValue::Histogram(HistogramSample { counts, sum }));
+            return written.then_some(SampleValue::Histogram(HistogramSample {
+                bounds,
+                counts,
+                sum,
+            }));
         }
         let counters = self.counters.iter().filter_map(|(_, cell)| cell.get());
         if let Some(sum) = counters.reduce(u64::wrapping_add) {

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
+use tonic::Code;
 use trunkline_proto::Signal::{Logs, Metrics, Traces};
 
 use super::{descriptors as desc, *};
@@ -117,32 +118,41 @@ fn same_state(registry: &Arc<Registry>) -> Vec<Box<dyn std::any::Any>> {
 
 /// HTTP and gRPC as the Collector measured them in the detailed run.
 fn calls(registry: &Arc<Registry>) -> Vec<Box<dyn std::any::Any>> {
-    let http = |server, port, calls: &[(&str, u64, u64, u64)]| {
-        let metrics = HttpMetrics::new(registry, 0, server, "localhost", port, false);
+    let requests = |server, port, calls: &[(&str, u64, u64, u64)]| {
+        let metrics = HttpMetrics::new(registry, 0, server, false);
+        let authority = format!("localhost:{port}");
         for (route, nanos, request, response) in calls {
-            metrics.request(
-                route,
-                200,
-                Duration::from_nanos(*nanos),
-                *request,
-                *response,
-            );
+            metrics.request(&HttpCall {
+                method: &http::Method::POST,
+                version: http::Version::HTTP_11,
+                authority: &authority,
+                route: Some(*route).filter(|_| server),
+                outcome: Ok(200),
+                duration: Duration::from_nanos(*nanos),
+                request: *request,
+                response: *response,
+            });
         }
         metrics
     };
     let method = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
     let server = RpcMetrics::server(registry, 1);
-    server.call(method, "OK", None, Duration::from_nanos(3_284_058));
+    server.call(method, Code::Ok, None, Duration::from_nanos(3_284_058));
     let client = RpcMetrics::client(registry, 0);
-    client.call(method, "UNAVAILABLE", None, Duration::from_nanos(52_448));
     client.call(
         method,
-        "OK",
+        Code::Unavailable,
+        None,
+        Duration::from_nanos(52_448),
+    );
+    client.call(
+        method,
+        Code::Ok,
         Some(("127.0.0.1", "24327")),
         Duration::from_nanos(4_390_051),
     );
     vec![
-        Box::new(http(
+        Box::new(requests(
             true,
             "24318",
             &[
@@ -151,7 +161,7 @@ fn calls(registry: &Arc<Registry>) -> Vec<Box<dyn std::any::Any>> {
                 ("/v1/metrics", 221_880, 3994, 21),
             ],
         )),
-        Box::new(http(
+        Box::new(requests(
             true,
             "24328",
             &[
@@ -159,7 +169,7 @@ fn calls(registry: &Arc<Registry>) -> Vec<Box<dyn std::any::Any>> {
                 ("/v1/logs", 119_578, 324, 2),
             ],
         )),
-        Box::new(http(
+        Box::new(requests(
             false,
             "24328",
             &[
@@ -235,6 +245,7 @@ fn the_page_at_level_basic_with_suffixes_and_scope_is_the_collectors() {
             without_units,
             without_type_suffix,
             resource: resource("b0815f8b-201c-4c4a-b193-cdf10a58e7f4"),
+            ..Page::default()
         };
         assert_same(
             &write_page(&registry, &page),

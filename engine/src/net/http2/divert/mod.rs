@@ -40,6 +40,7 @@ use self::{
     raw::Raw,
     read::{Ends, State},
 };
+use super::pings::Police;
 use crate::net::{admission::Budget, transport::Transport};
 
 /// What [`Divert`] reads from: a connection that can fill several buffers at once.
@@ -119,6 +120,27 @@ impl<T: Recv> Divert<T> {
             output: Output::default(),
         };
         (divert, bodies)
+    }
+
+    /// Ends the connection when the client pings too often.
+    pub fn policed(mut self, police: Option<Police>) -> Self {
+        self.output.police = police;
+        self
+    }
+
+    /// Sends the farewell of a client that pinged too often, and ends the connection.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>, police: &Police) -> Poll<io::Error> {
+        self.output.bid_farewell(police);
+        match self.output.poll_drain(&mut self.io, cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                if Pin::new(&mut self.io).poll_shutdown(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+        Poll::Ready(io::Error::other("got too many pings from the client"))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     bodies::Bodies,
     frame::{Frame, HEADER, window_update},
 };
+use crate::net::http2::pings::Police;
 
 /// Bytes of `h2`'s output gathered before they are sent on, at most.
 const OUT: usize = 64 << 10;
@@ -28,6 +29,8 @@ pub(super) struct Output {
     header_len: usize,
     /// Payload of the frame at hand that is still to come.
     payload: usize,
+    /// Who judges the client's pings.
+    pub(super) police: Option<Police>,
 }
 
 impl Output {
@@ -77,6 +80,15 @@ impl Output {
         Poll::Ready(Ok(()))
     }
 
+    /// Gathers the farewell of a client that pinged too often, once; within a frame nothing can
+    /// be said any more.
+    pub(super) fn bid_farewell(&mut self, police: &Police) {
+        if self.is_between_frames() {
+            self.bytes.extend_from_slice(&police.farewell());
+            self.payload = usize::MAX;
+        }
+    }
+
     fn is_between_frames(&self) -> bool {
         self.payload == 0 && self.header_len == 0
     }
@@ -99,7 +111,11 @@ impl Output {
             bytes = rest;
             if self.header_len == HEADER {
                 self.header_len = 0;
-                self.payload = Frame::parse(&self.header).length;
+                let frame = Frame::parse(&self.header);
+                self.payload = frame.length;
+                if let Some(police) = &self.police {
+                    police.went(frame.kind);
+                }
             }
         }
     }

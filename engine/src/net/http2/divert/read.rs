@@ -15,6 +15,7 @@ use super::{
     frame::{DATA, END_STREAM, Frame, HEADER, PADDED, end_of_stream},
     raw::behind,
 };
+use crate::net::http2::pings::Police;
 
 /// Where in the stream of frames the next byte stands.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +110,9 @@ impl<T: Recv> AsyncRead for Divert<T> {
                 this.ends.deliver(dst);
                 continue;
             }
+            if let Some(police) = this.output.police.clone().filter(Police::broken) {
+                return this.poll_farewell(cx, &police).map(Err);
+            }
             if this.credit.is_due() {
                 this.credit.give(&mut this.output);
                 if let Poll::Ready(Err(e)) = this.output.poll_drain(&mut this.io, cx) {
@@ -186,6 +190,9 @@ impl<T: Recv> Divert<T> {
         };
         let frame = Frame::parse(header);
         let stream = frame.stream;
+        if let Some(police) = &self.output.police {
+            police.came(frame.kind, frame.flags, stream);
+        }
         if frame.kind != DATA || frame.length > self.credit.max_frame() {
             self.state = State::Forward(HEADER + frame.length);
             return Step::On;
