@@ -30,7 +30,7 @@
 //! let data = batch.open()?;
 //! let mode = run::ErrorMode::Ignore;
 //! let mut counts = Vec::new();
-//! run::run(&program, data, &run::Request::default(), mode, &mut counts, &mut |_| ())?;
+//! run::run(&program, data, &run::Request::default(), mode, None, &mut counts, &mut |_| ())?;
 //! assert_eq!(data.attribute(Level::Item, 0, b"alert")?, Some(Value::Bool(true)));
 //! assert_eq!(counts[0].matched, 1);
 //!

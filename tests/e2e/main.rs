@@ -20,3 +20,4 @@ mod security;
 mod server_grpc;
 mod server_http;
 mod server_http_limits;
+mod transform;

@@ -152,6 +152,7 @@ table! {
     Processor "batch" [Beta, Beta, Beta, Undefined] processors::batch::config::Config;
     Processor "memory_limiter" [Beta, Beta, Beta, Alpha] processors::memory_limiter::config::Config;
     Processor "resource" [Beta, Beta, Beta, Alpha] processors::resource::config::Config;
+    Processor "transform" [Beta, Beta, Beta, Undefined] processors::transform::config::Config;
     Exporter "debug" [Alpha, Alpha, Alpha, Alpha] exporters::debug::config::Config;
     Exporter "file" [Alpha, Alpha, Alpha, Alpha] exporters::file::config::Config;
     Exporter "nop" [Beta, Beta, Beta, Alpha] exporters::nop::config::Config;

@@ -131,7 +131,8 @@ fn table(block: &StructShape, prefix: &str, root: &str, out: &mut String) {
                 Shape::Optional { of, .. }
                 | Shape::List(of)
                 | Shape::Map(of)
-                | Shape::Nullable(of) => of,
+                | Shape::Nullable(of)
+                | Shape::TextOr(of) => of,
                 _ => break,
             };
         }
@@ -170,6 +171,7 @@ fn type_name(shape: &Shape) -> String {
         Shape::Struct(_) => "block".into(),
         Shape::Optional { .. } => "optional block".into(),
         Shape::Nullable(of) => type_name(of),
+        Shape::TextOr(of) => format!("text or {}", type_name(of)),
         Shape::Any => "any".into(),
     }
 }
@@ -206,7 +208,11 @@ fn collect_silent(shape: &Shape, path: &str, out: &mut String) {
                 }
             }
         }
-        Shape::Optional { of, .. } | Shape::List(of) | Shape::Map(of) | Shape::Nullable(of) => {
+        Shape::Optional { of, .. }
+        | Shape::List(of)
+        | Shape::Map(of)
+        | Shape::Nullable(of)
+        | Shape::TextOr(of) => {
             collect_silent(of, path, out);
         }
         _ => {}
@@ -226,7 +232,11 @@ pub fn keys() -> Vec<(String, bool)> {
                     walk(&field.shape, &path, silent, out);
                 }
             }
-            Shape::Optional { of, .. } | Shape::List(of) | Shape::Map(of) | Shape::Nullable(of) => {
+            Shape::Optional { of, .. }
+            | Shape::List(of)
+            | Shape::Map(of)
+            | Shape::Nullable(of)
+            | Shape::TextOr(of) => {
                 walk(of, path, silent, out);
             }
             _ => {}
@@ -366,7 +376,11 @@ mod tests {
                     explained(&field.shape, &path);
                 }
             }
-            Shape::Optional { of, .. } | Shape::List(of) | Shape::Map(of) | Shape::Nullable(of) => {
+            Shape::Optional { of, .. }
+            | Shape::List(of)
+            | Shape::Map(of)
+            | Shape::Nullable(of)
+            | Shape::TextOr(of) => {
                 explained(of, path);
             }
             _ => {}

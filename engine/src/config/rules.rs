@@ -12,11 +12,11 @@ use super::{
     settings::{Component, Settings},
 };
 use crate::{
-    component::{ComponentId, Kind, Optional, PipelineId, Problems, Setting},
+    component::{ComponentId, Kind, Optional, PipelineId, Problem, Problems, Setting},
     exporters::{self, otlp_grpc, otlp_http},
     extensions::{health_check, zpages},
     net::config::{Compression, HttpServer, Middleware},
-    processors::{attributes, resource},
+    processors::{attributes, resource, transform},
     queue::config::SendingQueue,
     receivers,
 };
@@ -51,7 +51,7 @@ pub fn check(settings: &Settings, root: &Node, embedded: bool) -> Vec<Diagnostic
                 problems
                     .found
                     .into_iter()
-                    .map(|p| located(root, p.path, p.text)),
+                    .map(|problem| placed(root, problem)),
             );
         }
     }
@@ -61,7 +61,7 @@ pub fn check(settings: &Settings, root: &Node, embedded: bool) -> Vec<Diagnostic
         problems
             .found
             .into_iter()
-            .map(|p| located(root, p.path, p.text)),
+            .map(|problem| placed(root, problem)),
     );
     let path = vec!["service".to_owned(), "pipelines".to_owned()];
     if settings.service.pipelines.is_empty() && !pipelines_optional {
@@ -104,6 +104,13 @@ pub fn check(settings: &Settings, root: &Node, embedded: bool) -> Vec<Diagnostic
         }
     }
     out
+}
+
+/// A broken rule, by the place that it names or else by its path.
+fn placed(root: &Node, problem: Problem) -> Diagnostic {
+    let mut found = located(root, problem.path, problem.text);
+    found.at = problem.at.or(found.at);
+    found
 }
 
 fn located(root: &Node, path: Vec<String>, text: String) -> Diagnostic {
@@ -251,6 +258,9 @@ fn own_reason(component: &Component, signal: Signal) -> Option<String> {
         return missing_endpoint(config, signal);
     }
     if let Some(config) = component.config::<attributes::config::Config>() {
+        return config.buildable(signal).err();
+    }
+    if let Some(config) = component.config::<transform::config::Config>() {
         return config.buildable(signal).err();
     }
     if let Some(config) = component.config::<resource::config::Config>() {

@@ -198,6 +198,7 @@ fn of_shape(shape: &Shape) -> Json {
             other => of_shape(other),
         },
         Shape::Nullable(of) => of_shape(of),
+        Shape::TextOr(of) => json!({"anyOf": [{"type": "string"}, of_shape(of)]}),
         Shape::Any => json!({}),
     }
 }

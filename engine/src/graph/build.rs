@@ -250,6 +250,9 @@ impl Builder<'_> {
         } else if let Some(config) = component.config::<processors::resource::config::Config>() {
             processors::resource::build(config, &name, signal, self.core, ledger, next)
                 .map_err(failed)
+        } else if let Some(config) = component.config::<processors::transform::config::Config>() {
+            processors::transform::build(config, &name, signal, self.core, ledger, next)
+                .map_err(failed)
         } else if let Some(config) = component.config::<processors::batch::config::Config>() {
             processors::batch::build(config, &name, signal, self.core, ledger, next).map_err(failed)
         } else if let Some(config) =

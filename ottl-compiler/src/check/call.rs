@@ -7,7 +7,7 @@ use crate::{
     contexts::{Context, Store},
     error::{Problem, nearest},
     functions::{self, Build, Function, Item, Param, ParamKind},
-    go::regexp,
+    go::{glob, regexp},
     program::{Argument, Call, Node},
     syntax::{
         Span,
@@ -242,11 +242,14 @@ impl Checker<'_> {
                 return self.report(expr.span, Problem::Fold { cause });
             }
         };
-        if param.kind == ParamKind::Regex
-            && let Value::String(pattern) = &value
-        {
+        let compile = match param.kind {
+            ParamKind::Regex => Some(regexp::compile as fn(&str) -> _),
+            ParamKind::Glob => Some(glob::compile as fn(&str) -> _),
+            _ => None,
+        };
+        if let (Some(compile), Value::String(pattern)) = (compile, &value) {
             let pattern = String::from_utf8_lossy(pattern);
-            return match regexp::compile(&pattern) {
+            return match compile(&pattern) {
                 Ok(regex) => Some(Argument::Regex(regex)),
                 Err(cause) => self.report(expr.span, Problem::Create { cause }),
             };

@@ -3,9 +3,13 @@
 //! it is the evaluator's. One that is declared but not built yet is refused by name when a
 //! statement uses it, after its arguments have been checked.
 
+mod case;
 mod convert;
 mod editors;
 mod hash;
+mod lists;
+mod net;
+mod parse;
 mod predicates;
 mod replace;
 mod strings;

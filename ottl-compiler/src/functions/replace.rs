@@ -40,6 +40,32 @@ impl<'a, 'p> Replacement<'a, 'p> {
         })
     }
 
+    /// What a text that matches as a whole is replaced by: the replacement, or what the
+    /// function makes of it.
+    fn whole(&self) -> Result<Vec<u8>, Failure> {
+        if !self.args.has_function(self.at + 1) {
+            return Ok(self.template.to_vec());
+        }
+        let mut out = Vec::new();
+        self.put_call(self.template, &mut out)?;
+        Ok(out)
+    }
+
+    /// Appends what the function makes of a text.
+    fn put_call(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+        match self.args.call(self.at + 1, text)? {
+            Value::String(text) => match self.format {
+                Some(format) => put_formatted(format, &text, out),
+                None => out.extend_from_slice(&text),
+            },
+            _ => {
+                let text = "the replacement value must be a string";
+                return Err(Failure::Function(text.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
     /// The text with every match replaced; as it was when there is none.
     fn all<'t>(&self, regex: &Regex, text: &'t [u8]) -> Result<Cow<'t, [u8]>, Failure> {
         let mut out = Vec::new();
@@ -56,16 +82,7 @@ impl<'a, 'p> Replacement<'a, 'p> {
             }
             let mut expanded = Vec::new();
             expand(regex, &captures, self.template, &mut expanded);
-            match self.args.call(self.at + 1, &expanded)? {
-                Value::String(text) => match self.format {
-                    Some(format) => put_formatted(format, &text, &mut out),
-                    None => out.extend_from_slice(&text),
-                },
-                _ => {
-                    let text = "the replacement value must be a string";
-                    return Err(Failure::Function(text.to_owned()));
-                }
-            }
+            self.put_call(&expanded, &mut out)?;
         }
         if last == 0 && out.is_empty() && !regex.is_match(text) {
             return Ok(Cow::Borrowed(text));
@@ -86,6 +103,40 @@ pub(super) fn replace_pattern(target: &mut Target<'_, '_>, args: &Args<'_>) -> R
         Cow::Borrowed(_) => Ok(()),
         Cow::Owned(text) => target.write(&Value::text(text)),
     }
+}
+
+/// `replace_match(target, pattern, replacement, function?, replacement_format?)`
+pub(super) fn replace_match(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<(), Failure> {
+    let glob = args.glob(1)?;
+    let replacement = Replacement::new(args, 2)?.whole()?;
+    match target.read()? {
+        Value::String(text) if glob.is_match(&text) => target.write(&Value::text(replacement)),
+        _ => Ok(()),
+    }
+}
+
+/// `replace_all_matches(target, pattern, replacement, function?, replacement_format?)`
+pub(super) fn replace_all_matches(
+    target: &mut Target<'_, '_>,
+    args: &Args<'_>,
+) -> Result<(), Failure> {
+    let glob = args.glob(1)?;
+    let replacement = Replacement::new(args, 2)?.whole()?;
+    let mut entries = target.entries()?;
+    let mut changed = false;
+    for (_, any) in &mut entries {
+        if let batch::Value::String(text) = batch::Value::read(any)?
+            && glob.is_match(text)
+        {
+            any.clear();
+            batch::Value::String(&replacement).write(any);
+            changed = true;
+        }
+    }
+    if changed {
+        target.put_entries(&entries)?;
+    }
+    Ok(())
 }
 
 /// `replace_all_patterns(target, mode, regex_pattern, replacement, function?, …)`

@@ -10,7 +10,7 @@ use super::Argument;
 use crate::{
     failure::Failure,
     functions::{Build, Function},
-    go::{regexp, time::Time},
+    go::{glob, regexp, time::Time},
     value::Value,
 };
 
@@ -109,6 +109,22 @@ impl Args<'_> {
             _ => {
                 let pattern = String::from_utf8_lossy(self.text(at)?);
                 let regex = regexp::compile(&pattern).map_err(Failure::Parse)?;
+                Ok(Cow::Owned(regex))
+            }
+        }
+    }
+
+    /// A glob, as a regular expression: the one compiled with the statement, or the text of
+    /// this row.
+    ///
+    /// # Errors
+    /// What is wrong with the glob.
+    pub fn glob(&self, at: usize) -> Result<Cow<'_, Regex>, Failure> {
+        match self.arguments.get(at) {
+            Some(Argument::Regex(regex)) => Ok(Cow::Borrowed(regex)),
+            _ => {
+                let pattern = String::from_utf8_lossy(self.text(at)?);
+                let regex = glob::compile(&pattern).map_err(Failure::Parse)?;
                 Ok(Cow::Owned(regex))
             }
         }

@@ -174,7 +174,7 @@ pub enum Argument {
     },
     /// What must be there literally.
     Literal(Value),
-    /// A regular expression that is known.
+    /// A regular expression, or glob, that is known.
     Regex(Regex),
     /// A path that is written.
     Target(Box<PathNode>),

@@ -82,7 +82,8 @@ impl std::fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 /// Runs a program on all rows of its context: each row through all statements before the next.
-/// `counts` has one entry a statement and grows as needed; `tell` hears of failures in
+/// `shared_cache` is the scratch map of all rows, an encoded map; without it each row has its
+/// own, empty at first. `counts` has one entry a statement and grows as needed; `tell` hears of failures in
 /// [`ErrorMode::Ignore`].
 ///
 /// # Errors
@@ -93,6 +94,7 @@ pub fn run(
     data: &mut Data,
     request: &Request,
     mode: ErrorMode,
+    shared_cache: Option<&mut Vec<u8>>,
     counts: &mut Vec<Counts>,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<(), Stopped> {
@@ -113,10 +115,14 @@ pub fn run(
         Ok(rows) => rows,
         Err(error) => return Err(stopped("", false, 0, error.into())),
     };
-    let mut cache = Vec::new();
+    let mut own = Vec::new();
+    let is_shared = shared_cache.is_some();
+    let cache = shared_cache.unwrap_or(&mut own);
     for number in rows {
-        cache.clear();
-        let mut row = match Row::new(data, program.context, number, &mut cache, request) {
+        if !is_shared {
+            cache.clear();
+        }
+        let mut row = match Row::new(data, program.context, number, cache, request) {
             Ok(row) => row,
             Err(cause) => return Err(stopped("", false, number, cause)),
         };

@@ -179,6 +179,7 @@ fn execute(batch: &mut Batch, context: Context, statements: &[&str]) -> Vec<Stri
         data,
         &Request::default(),
         ErrorMode::Ignore,
+        None,
         &mut counts,
         &mut |failure| {
             failures.push(failure.cause.to_string());

@@ -25,6 +25,7 @@ fn an_error_mode_says_what_a_failure_stops() {
             data,
             &Request::default(),
             mode,
+            None,
             &mut counts,
             &mut |_| heard += 1,
         );
@@ -74,6 +75,7 @@ fn conditions_of_a_group_are_alternatives_and_the_cache_lives_as_long_as_a_row()
             data,
             &Request::default(),
             ErrorMode::Silent,
+            None,
             &mut Vec::new(),
             &mut |_| (),
         )
@@ -115,4 +117,39 @@ fn what_is_known_of_the_request_can_be_read_and_not_written() {
         failures,
         ["\"otelcol.client.addr\" is read-only and cannot be modified"]
     );
+}
+
+#[test]
+fn a_shared_cache_outlives_its_row_and_its_group() {
+    let statements = [
+        "set(log.cache[\"n\"], Int(log.cache[\"n\"]) + 1) where log.cache[\"n\"] != nil",
+        "set(log.cache[\"n\"], 1) where log.cache[\"n\"] == nil",
+        "set(log.attributes[\"n\"], log.cache[\"n\"])",
+    ];
+    let program = compiler(Context::Log).statements(&statements, &[]).unwrap();
+    let mut batch = fixture(Context::Log);
+    let data = batch.open().unwrap();
+    data.copy_row(trunkline_proto::batch::Level::Item, 0, 0)
+        .unwrap();
+    let mut cache = Vec::new();
+    for (expected_first, expected_second) in [("1", "2"), ("3", "4")] {
+        run(
+            &program,
+            data,
+            &Request::default(),
+            ErrorMode::Propagate,
+            Some(&mut cache),
+            &mut Vec::new(),
+            &mut |_| (),
+        )
+        .unwrap();
+        assert_eq!(
+            told(evaluate(data, Context::Log, 0, "log.attributes[\"n\"]")),
+            expected_first
+        );
+        assert_eq!(
+            told(evaluate(data, Context::Log, 1, "log.attributes[\"n\"]")),
+            expected_second
+        );
+    }
 }

@@ -1,0 +1,305 @@
+//! Keys and defaults of the processor `transform`. What the statements say is `trunkline_ottl`'s
+//! to read; here is which context each group has and where in the file each statement stands.
+
+use trunkline_ottl::{
+    Compiler, Program, contexts::Context, error::Diagnostics, functions::Host, run,
+};
+use trunkline_proto::Signal;
+
+use crate::{
+    component::{Printed, Problems, Setting, Shape, choice, declare},
+    config::{
+        diagnostics::Decoder,
+        node::{Node, Position, Value},
+    },
+};
+
+choice! {
+    /// What happens when a statement or condition fails on an item.
+    pub enum ErrorMode as "ottl.ErrorMode", message "unknown error mode %s", any_case {
+        /// The statement is passed over on this item, and the failure logged.
+        Ignore = "ignore";
+        /// The statement is passed over on this item.
+        Silent = "silent";
+        /// The request is refused.
+        Propagate = "propagate";
+    }
+}
+
+impl Default for ErrorMode {
+    fn default() -> Self {
+        ErrorMode::Ignore
+    }
+}
+
+impl ErrorMode {
+    /// The evaluator's word for it.
+    pub fn mode(self) -> run::ErrorMode {
+        match self {
+            ErrorMode::Ignore => run::ErrorMode::Ignore,
+            ErrorMode::Silent => run::ErrorMode::Silent,
+            ErrorMode::Propagate => run::ErrorMode::Propagate,
+        }
+    }
+}
+
+declare! {
+    /// Changes telemetry by OTTL statements.
+    pub struct Config as "transformprocessor.Config", check Config::rules {
+        /// What happens when a statement fails on an item: `ignore`, `silent` or `propagate`.
+        error_mode: ErrorMode = ErrorMode::Ignore;
+        /// Statements for traces, in order: texts, or groups.
+        trace_statements: Groups = Groups::default();
+        /// Statements for metrics, in order: texts, or groups.
+        metric_statements: Groups = Groups::default();
+        /// Statements for logs, in order: texts, or groups.
+        log_statements: Groups = Groups::default();
+        /// Statements for profiles.
+        profile_statements: Groups = Groups::default(), no_effect "profiles are not transformed yet";
+    }
+}
+
+declare! {
+    /// Statements that run together: on each item all of them, before the next item.
+    pub struct Group as "common.ContextStatements" {
+        /// What the items are: `resource`, `scope`, `span`, `spanevent`, `metric`, `datapoint`,
+        /// `exemplar` or `log`. Absent: what the statements' paths say.
+        context: String = String::new(), omit "";
+        /// Of these, one must hold for the statements to run on an item. Absent: they always do.
+        conditions: Vec<Statement> = Vec::new(), omit "";
+        /// In place of the processor's `error_mode`.
+        error_mode: Option<ErrorMode> = None, omit "";
+        /// All items of a request, and all groups of this context that say so, share one `cache`.
+        shared_cache: bool = false, omit "";
+        /// The statements, in order.
+        statements: Vec<Statement> = Vec::new();
+    }
+}
+
+/// A statement or condition, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    text: String,
+    at: Position,
+}
+
+impl Default for Statement {
+    fn default() -> Self {
+        Statement {
+            text: String::new(),
+            at: Position::whole(""),
+        }
+    }
+}
+
+impl Setting for Statement {
+    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
+        self.at = node.at.clone();
+        self.text.decode(node, cx);
+    }
+    fn clear(&mut self) {
+        self.text.clear();
+    }
+    fn print(&self) -> Printed {
+        self.text.print()
+    }
+    fn shape(&self) -> Shape {
+        Shape::Text
+    }
+}
+
+/// A list of statements, or of groups of them. Statements that follow groups are a group.
+#[derive(Clone, Debug, Default)]
+pub struct Groups(Vec<Group>);
+
+impl Setting for Groups {
+    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
+        let items = match &node.value {
+            Value::Null => return,
+            Value::Sequence(items) => items,
+            _ => {
+                let phrase = format!(
+                    "expected a list of statements or groups, got '{}'",
+                    node.go_type()
+                );
+                return cx.error(node, phrase, None);
+            }
+        };
+        let mut groups: Vec<Group> = Vec::new();
+        let mut flat: Vec<Statement> = Vec::new();
+        for (i, item) in items.iter().enumerate() {
+            cx.at_index(i, |cx| match &item.value {
+                Value::Mapping(_) if flat.is_empty() => {
+                    let mut group = Group::default();
+                    group.decode(item, cx);
+                    groups.push(group);
+                }
+                Value::Mapping(_) => {
+                    let hint = "put all statements into groups".to_owned();
+                    cx.error(
+                        item,
+                        "a group of statements cannot follow plain statements",
+                        Some(hint),
+                    );
+                }
+                Value::Null if item.original.is_none() => {
+                    cx.error(item, "expected a statement or a group, got nothing", None);
+                }
+                _ => {
+                    let mut statement = Statement::default();
+                    statement.decode(item, cx);
+                    flat.push(statement);
+                }
+            });
+        }
+        if !flat.is_empty() {
+            groups.push(Group {
+                statements: flat,
+                ..Group::default()
+            });
+        }
+        self.0 = groups;
+    }
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+    fn print(&self) -> Printed {
+        Printed::List(self.0.iter().map(Setting::print).collect())
+    }
+    fn shape(&self) -> Shape {
+        let group = Group::default().shape();
+        Shape::List(Box::new(Shape::TextOr(Box::new(group))))
+    }
+}
+
+/// A group, compiled.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What it does.
+    pub program: Program,
+    /// What happens when it fails.
+    pub mode: run::ErrorMode,
+    /// It shares a cache with others of its context.
+    pub shared_cache: bool,
+}
+
+/// What is wrong with a statement, and where that stands.
+type Fault = (Option<Position>, String);
+
+impl Config {
+    fn rules(&self, problems: &mut Problems) {
+        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+            for (at, text) in self.compile(signal).err().into_iter().flatten() {
+                match at {
+                    Some(at) => problems.push_at(&at, text),
+                    None => problems.push(text),
+                }
+            }
+        }
+    }
+
+    /// Whether the processor can be built for a signal.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with its statements.
+    pub fn buildable(&self, signal: Signal) -> Result<(), String> {
+        match self.compile(signal) {
+            Ok(_) => Ok(()),
+            Err(faults) => Err(faults
+                .into_iter()
+                .map(|(_, text)| text)
+                .collect::<Vec<_>>()
+                .join("; ")),
+        }
+    }
+
+    /// The groups for a signal, compiled.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any statement.
+    pub fn compile(&self, signal: Signal) -> Result<Vec<Compiled>, Vec<Fault>> {
+        let (groups, contexts): (_, &[Context]) = match signal {
+            Signal::Traces => (
+                &self.trace_statements,
+                &[
+                    Context::Resource,
+                    Context::Scope,
+                    Context::Span,
+                    Context::SpanEvent,
+                ],
+            ),
+            Signal::Metrics => (
+                &self.metric_statements,
+                &[
+                    Context::Resource,
+                    Context::Scope,
+                    Context::Metric,
+                    Context::DataPoint,
+                    Context::Exemplar,
+                ],
+            ),
+            Signal::Logs => (
+                &self.log_statements,
+                &[Context::Resource, Context::Scope, Context::Log],
+            ),
+            Signal::Profiles => return Ok(Vec::new()),
+        };
+        let mut compiled = Vec::new();
+        let mut faults = Vec::new();
+        for group in &groups.0 {
+            match self.group(group, contexts) {
+                Ok(group) => compiled.push(group),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if faults.is_empty() {
+            Ok(compiled)
+        } else {
+            Err(faults)
+        }
+    }
+
+    fn group(&self, group: &Group, contexts: &[Context]) -> Result<Compiled, Vec<Fault>> {
+        let mut compiler = Compiler::new(Host::Transform, contexts);
+        if !group.context.is_empty() {
+            let named = Context::named(&group.context.to_lowercase());
+            match named.filter(|context| contexts.contains(context)) {
+                Some(context) => compiler = compiler.in_context(context),
+                None => {
+                    let at = group.statements.first().map(|first| first.at.clone());
+                    return Err(vec![(at, format!("unknown context {}", group.context))]);
+                }
+            }
+        }
+        let texts = |list: &[Statement]| -> Vec<String> {
+            list.iter()
+                .map(|statement| statement.text.clone())
+                .collect()
+        };
+        let (statements, conditions) = (texts(&group.statements), texts(&group.conditions));
+        let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+        let conditions: Vec<&str> = conditions.iter().map(String::as_str).collect();
+        let program = compiler
+            .statements(&statements, &conditions)
+            .map_err(|errors| faults(group, &errors))?;
+        Ok(Compiled {
+            program,
+            mode: group.error_mode.unwrap_or(self.error_mode).mode(),
+            shared_cache: group.shared_cache,
+        })
+    }
+}
+
+/// Each error with the place of the statement that it is about.
+fn faults(group: &Group, errors: &Diagnostics) -> Vec<Fault> {
+    let place = |text: &str| {
+        let mut all = group.statements.iter().chain(&group.conditions);
+        all.find(|statement| statement.text == text)
+            .map(|found| found.at.clone())
+    };
+    let located = errors
+        .0
+        .iter()
+        .map(|error| (place(error.source_text()), error.to_string()));
+    located.collect()
+}

@@ -1,0 +1,232 @@
+//! The processor `transform`: runs OTTL statements on the batches that pass. What statements
+//! mean and do is `trunkline_ottl`'s; here is when they run, what becomes of failures, and what
+//! of the request they may see.
+
+pub mod config;
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    future::ready,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tonic::Code;
+use trunkline_ottl::{
+    contexts::Context,
+    run::{self, Counts, Request, RowFailure, Stopped},
+};
+use trunkline_proto::{Batch, Signal, batch::Error};
+
+use self::config::{Compiled, Config};
+use crate::{
+    component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    net::admission::Budget,
+    receivers::otlp::ingest::HIGH_MEMORY,
+    telemetry::{PipelineLedger, ProcessorMetrics},
+};
+
+/// Runs statements on the batches that pass.
+pub struct Transform {
+    groups: Vec<Group>,
+    /// Some statement looks at the request.
+    reads_request: bool,
+    metrics: ProcessorMetrics,
+    ledger: Rc<PipelineLedger>,
+    budget: Arc<Budget>,
+    next: Rc<dyn Consumer>,
+}
+
+/// A compiled group, and what was said of its failures; the last entry is its conditions'.
+struct Group {
+    compiled: Compiled,
+    said: Vec<Said>,
+}
+
+/// When a failure of a statement was last logged, and how many were held back since.
+#[derive(Default)]
+struct Said {
+    last: Cell<Option<Instant>>,
+    held_back: Cell<u64>,
+}
+
+/// Least time between two warnings about one statement.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
+/// edits.
+const ROW: usize = 160;
+
+/// Builds the processor `transform` with the id `id` for a pipeline of `signal`.
+///
+/// # Errors
+/// What is wrong with the statements for this signal.
+pub fn build(
+    config: &Config,
+    id: &str,
+    signal: Signal,
+    core: &CoreContext,
+    ledger: &Rc<PipelineLedger>,
+    next: Rc<dyn Consumer>,
+) -> Result<Rc<dyn Consumer>, String> {
+    let compiled = config.compile(signal).map_err(|faults| {
+        let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
+        texts.join("\n")
+    })?;
+    let reads_request = compiled.iter().any(|group| {
+        let statements = &group.program.statements;
+        // Conditions of groups are few, and not asked one by one.
+        !group.program.conditions.is_empty()
+            || statements
+                .iter()
+                .flat_map(|statement| &statement.reads)
+                .any(|read| read.context == Context::OtelCol)
+    });
+    let groups = compiled.into_iter().map(|compiled| Group {
+        said: (0..=compiled.program.statements.len())
+            .map(|_| Said::default())
+            .collect(),
+        compiled,
+    });
+    Ok(Rc::new(Transform {
+        groups: groups.collect(),
+        reads_request,
+        metrics: ProcessorMetrics::new(&core.registry, core.core, id, signal),
+        ledger: ledger.clone(),
+        budget: core.budget.clone(),
+        next,
+    }))
+}
+
+/// Why a batch does not go on.
+enum Refused {
+    /// It is not valid.
+    Invalid(Error),
+    /// A statement failed, and the error mode is `propagate`.
+    Stopped(Stopped),
+}
+
+impl Transform {
+    fn apply(&self, batch: &mut Batch, context: &RequestContext) -> Result<(), Refused> {
+        if self.groups.is_empty() {
+            return Ok(());
+        }
+        let data = batch.open().map_err(Refused::Invalid)?;
+        let request = match self.reads_request {
+            true => known(context),
+            false => Request::default(),
+        };
+        let mut caches: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+        let mut counts: Vec<Counts> = Vec::new();
+        for group in &self.groups {
+            let program = &group.compiled.program;
+            let shared = match group.compiled.shared_cache {
+                true => Some(caches.entry(program.context.name()).or_default()),
+                false => None,
+            };
+            let mode = group.compiled.mode;
+            counts.clear();
+            let mut tell = |failure: RowFailure<'_>| group.tell(&failure);
+            run::run(
+                program,
+                data,
+                &request,
+                mode,
+                shared,
+                &mut counts,
+                &mut tell,
+            )
+            .map_err(Refused::Stopped)?;
+        }
+        Ok(())
+    }
+
+    fn refusal(refused: Refused) -> Refusal {
+        match refused {
+            Refused::Invalid(error) => Refusal::permanent(Code::InvalidArgument, error.to_string()),
+            // An error that is not marked permanent: the Collector lets callers try again.
+            Refused::Stopped(stopped) => Refusal::retry(stopped.to_string(), None),
+        }
+    }
+}
+
+/// What statements may know of a request. There are no authenticators yet.
+fn known(context: &RequestContext) -> Request {
+    let mut metadata: Vec<(String, Vec<String>)> = Vec::new();
+    for (key, value) in context.metadata.iter().flat_map(|metadata| metadata.iter()) {
+        match metadata.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) => values.push(value.clone()),
+            None => metadata.push((key.clone(), vec![value.clone()])),
+        }
+    }
+    Request {
+        address: context
+            .client
+            .map(|client| client.ip().to_canonical().to_string()),
+        grpc: metadata.clone(),
+        metadata,
+        auth: Vec::new(),
+    }
+}
+
+impl Group {
+    /// Logs a failure, unless one of the same statement was logged a moment ago.
+    fn tell(&self, failure: &RowFailure<'_>) {
+        let conditions = self.said.len().saturating_sub(1);
+        let Some(said) = self.said.get(failure.statement.unwrap_or(conditions)) else {
+            return;
+        };
+        if said.last.get().is_some_and(|last| last.elapsed() < QUIET) {
+            said.held_back.set(said.held_back.get() + 1);
+            return;
+        }
+        said.last.set(Some(Instant::now()));
+        let held_back = said.held_back.take();
+        let (source, error) = (failure.source, failure.cause);
+        match failure.statement {
+            Some(_) => tracing::warn!(
+                statement = source,
+                %error,
+                held_back,
+                "failed to execute statement"
+            ),
+            None => tracing::warn!(
+                condition = source,
+                %error,
+                held_back,
+                "failed to eval condition"
+            ),
+        }
+    }
+}
+
+impl Consumer for Transform {
+    fn consume<'a>(&'a self, mut batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
+        let items = batch.item_count() as u64;
+        // Taking a request apart takes memory of its own: charged before it is taken.
+        let Some(charge) = self.budget.charge(batch.item_count().saturating_mul(ROW)) else {
+            self.metrics.processed(items, 0);
+            self.ledger.refused(items);
+            return Box::pin(ready(Outcome::Refused(Refusal::retry(HIGH_MEMORY, None))));
+        };
+        match self.metrics.timed(|| self.apply(&mut batch, context)) {
+            Ok(()) => {
+                self.metrics.processed(items, batch.item_count() as u64);
+                let next = self.next.consume(batch, context);
+                Box::pin(async move {
+                    let outcome = next.await;
+                    drop(charge);
+                    outcome
+                })
+            }
+            Err(refused) => {
+                self.metrics.processed(items, 0);
+                self.ledger.refused(items);
+                let refusal = Transform::refusal(refused);
+                Box::pin(ready(Outcome::Refused(refusal)))
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The processor `transform`, seen from outside: statements that operators write, and what
+//! leaves.
+
+use prost::Message;
+use trunkline_proto::otlp::{
+    ExportLogsServiceRequest,
+    common::v1::{KeyValue, any_value::Value},
+    logs::v1::LogRecord,
+};
+use trunkline_tests::{Signal, both_runtimes, config::Relay, otlp, status};
+
+fn records(body: &[u8]) -> Vec<LogRecord> {
+    let request = ExportLogsServiceRequest::decode(body).unwrap();
+    let scopes = request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+    scopes.flat_map(|scope| scope.log_records).collect()
+}
+
+fn attribute(attributes: &[KeyValue], key: &str) -> Option<Value> {
+    let found = attributes.iter().find(|pair| pair.key == key)?;
+    found.value.as_ref()?.value.clone()
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    match attribute(attributes, key)? {
+        Value::StringValue(text) => Some(text),
+        other => Some(format!("{other:?}")),
+    }
+}
+
+both_runtimes! {
+    // The statements of every day, on logs, and one on each other signal.
+    async fn statements_change_every_signal(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.signals(&[Signal::Logs, Signal::Traces, Signal::Metrics]).processor(
+                "transform",
+                r#"{log_statements: [
+                  'set(log.attributes["service"], resource.attributes["service.name"])',
+                  'set(log.attributes["odd"], true) where Int(log.attributes["order.id"]) == 1 or Int(log.attributes["order.id"]) == 3',
+                  'replace_pattern(log.body, "^an (\\w+) was", "$$1:")',
+                  'set(log.attributes["hash"], SHA256(log.attributes["order.id"]))',
+                  'delete_key(resource.attributes, "host.name")',
+                  'set(log.attributes["age"], Nanoseconds(log.time - Unix(1700000000)))',
+                  'set(log.severity_text, Concat([log.severity_text, log.severity_number], "/"))',
+                  'truncate_all(log.attributes, 8)',
+                  'set(log.attributes["match"], true) where IsMatch(log.body, "^order")'],
+                 trace_statements: ['set(span.name, Concat(["x", span.name], " ")) where span.kind == SPAN_KIND_SERVER'],
+                 metric_statements: ['set(datapoint.value_double, 0.5) where metric.name == "queue.length"']}"#,
+            )
+        })
+        .await;
+        let client = relay.client().await;
+        client.export(Signal::Logs, &otlp::items(Signal::Logs, 3)).await.ok();
+        let body = relay.backend.recorded().pop().unwrap().body;
+        let records = records(&body);
+        assert_eq!(records.len(), 3);
+        for (number, record) in (1_u64..).zip(&records) {
+            let attributes = &record.attributes;
+            assert_eq!(text(attributes, "service").as_deref(), Some("checkout"));
+            assert_eq!(attribute(attributes, "odd").is_some(), number != 2);
+            let body = record.body.as_ref().unwrap().value.clone();
+            assert_eq!(body, Some(Value::StringValue("order: placed".to_owned())));
+            assert_eq!(attribute(attributes, "age"), Some(Value::IntValue(number as i64)));
+            assert_eq!(record.severity_text, "INFO/9");
+            assert_eq!(text(attributes, "hash").map(|hash| hash.len()), Some(8));
+            assert_eq!(attribute(attributes, "match"), Some(Value::BoolValue(true)));
+        }
+        assert!(!body.windows(9).any(|window| window == b"host.name"));
+        for (before, after) in otlp::entities(&otlp::items(Signal::Logs, 3)).into_iter().zip(otlp::entities(&body)) {
+            assert_eq!(otlp::fields(after, otlp::UNKNOWN), otlp::fields(before, otlp::UNKNOWN));
+        }
+        for (signal, wanted) in [(Signal::Traces, &b"x GET /cart"[..]), (Signal::Metrics, &0.5_f64.to_le_bytes())] {
+            client.export(signal, &otlp::items(signal, 2)).await.ok();
+            let body = relay.backend.recorded().pop().unwrap().body;
+            let found = body.windows(wanted.len()).filter(|window| *window == wanted).count();
+            assert_eq!(found, 2, "{signal:?}");
+        }
+    }
+
+    // Groups: each a pass, in the context said or found, on the items for which a condition holds; a shared cache goes
+    // from item to item and from group to group.
+    async fn groups_run_in_order_where_their_conditions_hold(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.signals(&[Signal::Logs]).processor(
+                "transform",
+                r#"{log_statements: [
+                  {context: Resource, statements: ['set(attributes["who"], "till")']},
+                  {conditions: ['log.attributes["order.id"] == "2"', 'log.attributes["order.id"] == "3"'],
+                   statements: ['set(log.attributes["later"], resource.attributes["who"])']},
+                  {shared_cache: true, statements: [
+                    'set(log.cache["n"], 0) where log.cache["n"] == nil',
+                    'set(log.cache["n"], log.cache["n"] + 1)']},
+                  {shared_cache: true, statements: ['set(log.attributes["n"], log.cache["n"])']},
+                  'set(log.attributes["last"], log.cache["n"])']}"#,
+            )
+        })
+        .await;
+        relay.client().await.export(Signal::Logs, &otlp::items(Signal::Logs, 3)).await.ok();
+        let records = records(&relay.backend.recorded()[0].body);
+        let later: Vec<Option<String>> = records.iter().map(|record| text(&record.attributes, "later")).collect();
+        assert_eq!(later, [None, Some("till".to_owned()), Some("till".to_owned())]);
+        for record in &records {
+            assert_eq!(attribute(&record.attributes, "n"), Some(Value::IntValue(3)));
+            assert_eq!(attribute(&record.attributes, "last"), None);
+        }
+    }
+
+    // error_mode: ignore and silent pass the statement over, the first says so; propagate refuses the request; a group's
+    // own mode wins.
+    async fn a_failing_statement_does_what_the_error_mode_says(runtime: Runtime) {
+        for (mode, own, refused, told) in [
+            ("ignore", "", false, true),
+            ("Silent", "", false, false),
+            ("propagate", "", true, false),
+            ("propagate", "error_mode: ignore, ", false, true),
+        ] {
+            let relay = Relay::start(runtime, |config| {
+                let block = format!(
+                    r#"{{error_mode: {mode}, log_statements: [{{{own}statements: [
+                      'set(log.flags, "x")', 'set(log.attributes["done"], true)']}}]}}"#,
+                );
+                config.signals(&[Signal::Logs]).processor("transform", &block)
+            })
+            .await;
+            let reply = relay.client().await.export(Signal::Logs, &otlp::items(Signal::Logs, 2)).await;
+            if refused {
+                assert_eq!(reply.code(), status::UNAVAILABLE);
+                let text = "failed to execute statement: set(log.flags, \"x\"), expects int64 but got string";
+                assert!(reply.message().contains(text), "{}", reply.message());
+                assert_eq!(relay.backend.count(), 0);
+            } else {
+                assert_eq!(reply.code(), 0);
+                for record in records(&relay.backend.recorded()[0].body) {
+                    assert_eq!(attribute(&record.attributes, "done"), Some(Value::BoolValue(true)));
+                }
+            }
+            let logs = relay.gateway.stop().await.log;
+            assert_eq!(logs.contains("failed to execute statement"), told, "{mode} {own}: {logs}");
+        }
+    }
+}
