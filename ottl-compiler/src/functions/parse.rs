@@ -148,5 +148,5 @@ pub(super) fn is_valid_luhn(args: &Args<'_>) -> Result<Value, Failure> {
             }
         })
         .sum();
-    Ok(Value::Bool(!digits.is_empty() && sum % 10 == 0))
+    Ok(Value::Bool(!digits.is_empty() && sum.is_multiple_of(10)))
 }

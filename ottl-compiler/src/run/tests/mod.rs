@@ -8,6 +8,7 @@ mod conditions;
 mod contexts;
 mod expressions;
 mod modes;
+mod property;
 mod statements;
 
 use trunkline_proto::{Batch, Signal, batch::Data, json};
