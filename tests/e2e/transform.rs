@@ -11,7 +11,10 @@ use trunkline_tests::{Signal, both_runtimes, config::Relay, otlp, status};
 
 fn records(body: &[u8]) -> Vec<LogRecord> {
     let request = ExportLogsServiceRequest::decode(body).unwrap();
-    let scopes = request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs);
+    let scopes = request
+        .resource_logs
+        .into_iter()
+        .flat_map(|resource| resource.scope_logs);
     scopes.flat_map(|scope| scope.log_records).collect()
 }
 

@@ -88,6 +88,8 @@ pub enum Shape {
     },
     /// A value that may be `null`.
     Nullable(Box<Shape>),
+    /// Text, or this.
+    TextOr(Box<Shape>),
     /// Anything.
     Any,
 }

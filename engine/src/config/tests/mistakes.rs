@@ -7,6 +7,15 @@ type Case = (&'static str, &'static str, &'static [&'static str]);
 
 const DECODE: &[Case] = &[
     (
+        "processors",
+        "{transform: {error_mode: loud, log_statements: [{statements: ['set(log.body, 1)']}, null, 'set(log.body, 2)', {statements: []}]}}",
+        &[
+            "unknown error mode loud",
+            "expected a statement or a group, got nothing",
+            "a group of statements cannot follow plain statements",
+        ],
+    ),
+    (
         "exporters",
         "{debug: {verbosty: x}}",
         &[
@@ -455,6 +464,16 @@ const CHECK: &[Case] = &[
         "processors",
         "{attributes: }",
         &["processors::attributes: missing required field \"actions\""],
+    ),
+    (
+        "processors",
+        "{transform: {log_statements: ['set(log.bodi, 1)', 'sett(log.body, 1)'], trace_statements: [{context: log, statements: []}]}}",
+        &[
+            "processors::transform: unknown context log",
+            "processors::transform: unable to parse OTTL statement \"set(log.bodi, 1)\": 1:9: statement failed to parse near `bodi, 1)`: ",
+            "            ^^^^\n    did you mean `log.body`?",
+            "undefined function \"sett\"",
+        ],
     ),
     (
         "processors",

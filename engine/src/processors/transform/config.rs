@@ -26,6 +26,8 @@ choice! {
     }
 }
 
+// The macro takes no attributes.
+#[allow(clippy::derivable_impls)]
 impl Default for ErrorMode {
     fn default() -> Self {
         ErrorMode::Ignore

@@ -24,7 +24,6 @@ use self::config::{Compiled, Config};
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
     net::admission::Budget,
-    receivers::otlp::ingest::HIGH_MEMORY,
     telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
@@ -209,7 +208,7 @@ impl Consumer for Transform {
         let Some(charge) = self.budget.charge(batch.item_count().saturating_mul(ROW)) else {
             self.metrics.processed(items, 0);
             self.ledger.refused(items);
-            return Box::pin(ready(Outcome::Refused(Refusal::retry(HIGH_MEMORY, None))));
+            return Box::pin(ready(Outcome::Refused(Refusal::no_room())));
         };
         match self.metrics.timed(|| self.apply(&mut batch, context)) {
             Ok(()) => {
