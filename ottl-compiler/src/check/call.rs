@@ -293,7 +293,18 @@ impl Checker<'_> {
                 let nodes = coerced;
                 Some(Argument::Items { nodes, want })
             }
-            ExprKind::Path(_) | ExprKind::Call(_) if dynamic => {
+            ExprKind::Nil if dynamic && item == Item::StringLike => {
+                let node = Node::Const(Value::Nil);
+                let want = coerce::Want::Any;
+                Some(Argument::Value { node, want })
+            }
+            ExprKind::Path(_)
+            | ExprKind::Call(_)
+            | ExprKind::Bytes(_)
+            | ExprKind::Math { .. }
+            | ExprKind::Group(_)
+                if dynamic =>
+            {
                 let node = self.value(expr)?;
                 let want = coerce::Want::Any;
                 Some(Argument::Value { node, want })

@@ -8,8 +8,8 @@ use base64::{
 
 use crate::{
     failure::Failure,
-    program::Args,
-    value::{Text, Typed, Value, entries},
+    program::{Args, Argument},
+    value::{Value, entries},
 };
 
 /// The value as the parameter made it.
@@ -75,7 +75,11 @@ pub(super) fn parse_int(args: &Args<'_>) -> Result<Value, Failure> {
 
 /// The bytes of an id: as they are, or in hex.
 fn id<const N: usize>(args: &Args<'_>, name: &str) -> Result<[u8; N], Failure> {
-    let bytes: &[u8] = match args.value(0) {
+    id_of(args.value(0), name)
+}
+
+fn id_of<const N: usize>(value: &Value, name: &str) -> Result<[u8; N], Failure> {
+    let bytes: &[u8] = match value {
         Value::Bytes(bytes) => bytes,
         _ => &[],
     };
@@ -90,6 +94,25 @@ fn id<const N: usize>(args: &Args<'_>, name: &str) -> Result<[u8; N], Failure> {
             2 * N
         ))),
     }
+}
+
+/// A literal must be an id.
+fn check_id<const N: usize>(args: &[Argument], name: &str) -> Result<(), String> {
+    match args.first().and_then(Argument::literal) {
+        Some(value) => match id_of::<N>(value, name) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.to_string()),
+        },
+        None => Ok(()),
+    }
+}
+
+pub(super) fn check_16(args: &[Argument]) -> Result<(), String> {
+    check_id::<16>(args, "id")
+}
+
+pub(super) fn check_8(args: &[Argument]) -> Result<(), String> {
+    check_id::<8>(args, "id")
 }
 
 /// `TraceID(target)`
@@ -144,15 +167,15 @@ pub(super) fn keys(args: &Args<'_>) -> Result<Value, Failure> {
     let keys = match args.value(0) {
         Value::Map(any) => {
             let entries = entries(any)?;
-            entries
-                .iter()
-                .map(|(key, _)| Text::from_slice(key))
-                .collect()
+            entries.iter().map(|(key, _)| Value::text(key)).collect()
         }
-        Value::RawMap(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
+        Value::RawMap(entries) => entries
+            .iter()
+            .map(|(key, _)| Value::String(key.clone()))
+            .collect(),
         _ => Vec::new(),
     };
-    Ok(Value::Typed(Typed::Strings(keys)))
+    Ok(Value::List(keys))
 }
 
 /// `Values(target)`

@@ -74,6 +74,13 @@ impl<'a, 'p> Replacement<'a, 'p> {
             let Some(whole) = captures.get(0) else {
                 continue;
             };
+            // Between the bytes of a character there is nothing to match.
+            let within = text
+                .get(whole.start())
+                .is_some_and(|byte| byte & 0xc0 == 0x80);
+            if whole.is_empty() && within {
+                continue;
+            }
             out.extend_from_slice(text.get(last..whole.start()).unwrap_or_default());
             last = whole.end();
             if !self.args.has_function(self.at + 1) {

@@ -37,6 +37,10 @@ pub(super) fn concat(args: &Args<'_>) -> Result<Value, Failure> {
             }
         }
         Value::Typed(items) => items.values().iter().try_for_each(&mut push)?,
+        // Bytes are a list of numbers to the reference.
+        Value::Bytes(bytes) => bytes
+            .iter()
+            .try_for_each(|byte| push(&Value::Int(i64::from(*byte))))?,
         other => {
             return Err(Failure::Function(format!(
                 "expected a slice, got {}",

@@ -144,7 +144,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("IsMatch", &[req("target", StringLike), req("pattern", Regex)], BOOL, Build::Scalar(predicates::is_match)),
     converter("IsString", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_string)).check(predicates::literal_string),
     converter("IsValidLuhn", &[req("target", StringLike)], BOOL, Build::Scalar(parse::is_valid_luhn)),
-    converter("Keys", &[req("target", Map)], TYPED, Build::Scalar(convert::keys)),
+    converter("Keys", &[req("target", Map)], LIST, Build::Scalar(convert::keys)),
     converter("Len", &[req("target", Any)], INT, Build::Scalar(strings::len)),
     converter("Log", &[req("target", FloatLike)], FLOAT, Build::Scalar(convert::log)),
     converter("MD5", &[req("target", String)], STRING, Build::Scalar(hash::md5)),
@@ -173,7 +173,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("Seconds", &[req("duration", Duration)], FLOAT, Build::Scalar(times::seconds)),
     converter("SliceToMap", &[req("target", List), opt("key_path", LiteralStrings), opt("value_path", LiteralStrings)], MAP, Build::Scalar(lists::slice_to_map)),
     converter("Sort", &[req("target", Any), opt("order", LiteralString)], LIST, Build::Scalar(lists::sort)).check(lists::check_order),
-    converter("SpanID", &[req("target", BytesLike)], SPAN_ID, Build::Scalar(convert::span_id)),
+    converter("SpanID", &[req("target", BytesLike)], SPAN_ID, Build::Scalar(convert::span_id)).check(convert::check_8),
     converter("Split", &[req("target", String), req("delimiter", String)], TYPED, Build::Scalar(strings::split)),
     converter("String", &[req("target", StringLike)], STRING_NIL, Build::Scalar(convert::identity)),
     converter("Substring", &[req("target", String), req("start", Int), req("length", Int), opt("utf8_safe", LiteralBool)], STRING, Build::Scalar(strings::substring)),
@@ -183,7 +183,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("ToLowerCase", &[req("target", String)], STRING, Build::Scalar(strings::to_lower)),
     converter("ToSnakeCase", &[req("target", String)], STRING, Build::Scalar(case::to_snake)),
     converter("ToUpperCase", &[req("target", String)], STRING, Build::Scalar(strings::to_upper)),
-    converter("TraceID", &[req("target", BytesLike)], TRACE_ID, Build::Scalar(convert::trace_id)),
+    converter("TraceID", &[req("target", BytesLike)], TRACE_ID, Build::Scalar(convert::trace_id)).check(convert::check_16),
     converter("Trim", &[req("target", String), opt("replacement", LiteralString)], STRING, Build::Scalar(strings::trim)),
     converter("TrimPrefix", &[req("target", String), req("prefix", String)], STRING, Build::Scalar(strings::trim_prefix)),
     converter("TrimSuffix", &[req("target", String), req("suffix", String)], STRING, Build::Scalar(strings::trim_suffix)),
@@ -207,7 +207,7 @@ pub(super) static CONVERTERS: &[Function] = &[
 /// What only some components or contexts have.
 #[rustfmt::skip]
 pub(super) static ELSEWHERE: &[Function] = &[
-    converter("ProfileID", &[req("target", BytesLike)], PROFILE_ID, Build::Scalar(convert::profile_id)).only(Place::Profiles),
+    converter("ProfileID", &[req("target", BytesLike)], PROFILE_ID, Build::Scalar(convert::profile_id)).only(Place::Profiles).check(convert::check_16),
     converter("IsRootSpan", &[], BOOL, Build::IsRootSpan).only(Place::SpanContext),
     converter("All", &[req("source", Any), req("predicate", Lambda(2))], BOOL, Build::Pending).only(Place::Lambda),
     converter("Any", &[req("source", Any), req("predicate", Lambda(2))], BOOL, Build::Pending).only(Place::Lambda),

@@ -63,6 +63,7 @@ fn json(value: &Value<'_>, depth: usize, out: &mut Vec<u8>) -> Option<()> {
         Value::Empty | Value::StringIndex(_) => out.extend_from_slice(b"null"),
         Value::String(text) => json_string(text, false, out),
         Value::Double(value) if !value.is_finite() => return None,
+        Value::Bytes([]) => out.extend_from_slice(b"null"),
         Value::Bytes(_) => {
             out.push(b'"');
             as_text(value, out);

@@ -176,11 +176,13 @@ impl Row<'_> {
             (Build::Set, Some(path)) => {
                 let args = self.args(call)?;
                 let value = args.value(1);
-                // A value that contains what is written is read after that has been made empty.
+                // A value that contains what is written is read after that has been made empty,
+                // unless it is of that kind already.
                 if let (Some(Argument::Value { node, .. }), Some(empty)) =
                     (call.args.get(1), value.empty_of_kind())
                     && let Node::Path(source) = node
                     && source.contains(path)
+                    && !self.read(path).is_ok_and(|old| old.of() == value.of())
                 {
                     self.write(path, &empty)?;
                     let value = self.read(source)?;

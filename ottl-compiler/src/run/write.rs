@@ -204,7 +204,11 @@ impl Row<'_> {
             Some((index::Key::Text(key), [])) => {
                 let mut any = Vec::new();
                 let result = value.encode(&mut any);
-                self.put_attribute(level, row, key, &any)?;
+                // What cannot be assigned leaves what there is, or an empty new one.
+                let nothing = result.is_err() && !matches!(value, Value::List(_));
+                if !nothing || self.data.attribute(level, row, key)?.is_none() {
+                    self.put_attribute(level, row, key, &any)?;
+                }
                 result
             }
             Some((index::Key::Text(key), rest)) => {
@@ -280,7 +284,11 @@ impl Row<'_> {
         let keys = self.keys(path)?;
         let mut any = Vec::new();
         let result = if keys.is_empty() {
-            value.encode(&mut any)
+            let result = value.encode(&mut any);
+            if result.is_err() && !matches!(value, Value::List(_)) {
+                return result;
+            }
+            result
         } else {
             let body = match self.data.field(level, row, Field::Body)? {
                 Some(FieldValue::Message(any)) => any,

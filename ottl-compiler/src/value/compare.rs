@@ -14,7 +14,14 @@ use crate::{failure::Failure, ops::CompareOp};
 pub fn compare(op: CompareOp, left: &Value, right: &Value) -> Result<bool, Failure> {
     use Value::*;
     let ordered = |ordering: Option<Ordering>| Ok(by_order(op, ordering));
+    // Bytes that are empty count as nothing here, and only here.
+    let nothing = |value: &Value| matches!(value, Bytes(bytes) if bytes.is_empty());
     match (left, right) {
+        (a, b) if nothing(a) && !nothing(b) => compare(op, &Nil, b),
+        (a, b) if nothing(b) => match nothing(a) {
+            true => compare(op, &Nil, &Nil),
+            false => compare(op, a, &Nil),
+        },
         (Nil, Nil) => Ok(matches!(op, CompareOp::Eq | CompareOp::Le | CompareOp::Ge)),
         (Bool(a), Bool(b)) => ordered(Some(a.cmp(b))),
         (Int(a), Int(b)) => ordered(Some(a.cmp(b))),

@@ -96,6 +96,10 @@ pub fn converter(value: &Value, key: &Value) -> Result<Value, Failure> {
                 },
                 Value::List(items) => at.and_then(|at| items.get(at).cloned()),
                 Value::Typed(items) => at.and_then(|at| items.values().get(at).cloned()),
+                // A byte is no integer of the language.
+                Value::Bytes(bytes) => {
+                    at.and_then(|at| bytes.get(at).map(|byte| Value::GoInt(i64::from(*byte))))
+                }
                 other => {
                     return Err(Failure::Index(format!(
                         "type {} does not support int indexing",
@@ -112,15 +116,18 @@ pub fn converter(value: &Value, key: &Value) -> Result<Value, Failure> {
     }
 }
 
-/// Writes into a value, creating what is missing: a map for a string, a padded list for an
+/// Writes into a value, or leaves it as it is where there is nothing to write, creating what is
+/// missing: a map for a string, a padded list for an
 /// index (a negative one counts as 0).
 ///
 /// # Errors
 /// [`Failure::Index`] when a key leads through a scalar or beyond a list, and
 /// [`Failure::TooLong`].
-pub fn write(into: &mut Tree, keys: &[Key], value: Tree) -> Result<(), Failure> {
+pub fn write(into: &mut Tree, keys: &[Key], value: Option<Tree>) -> Result<(), Failure> {
     let Some((key, rest)) = keys.split_first() else {
-        *into = value;
+        if let Some(value) = value {
+            *into = value;
+        }
         return Ok(());
     };
     if let Tree::Empty = into {

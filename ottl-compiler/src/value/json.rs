@@ -25,6 +25,7 @@ fn put(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), Failure> {
         }
         Value::Float(value) => float(*value, out)?,
         Value::String(text) => text::json_string(text, true, out),
+        Value::Bytes(bytes) if bytes.is_empty() => out.extend_from_slice(b"null"),
         Value::Bytes(bytes) => {
             out.push(b'"');
             text::base64(bytes, out);

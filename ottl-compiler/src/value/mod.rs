@@ -30,7 +30,7 @@ pub type Text = SmallVec<[u8; 32]>;
 /// and there (what can be assigned, what equals what).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing: a missing key, an empty value, an empty bytes attribute.
+    /// Nothing: a missing key, an empty value.
     Nil,
     /// A bool.
     Bool(bool),
@@ -179,12 +179,10 @@ impl Value {
         }
     }
 
-    /// A value of telemetry, as it is read: empty bytes are nothing.
+    /// A value of telemetry, as it is read.
     pub fn from_any(value: batch::Value<'_>) -> Value {
         match value {
-            batch::Value::Empty | batch::Value::StringIndex(_) | batch::Value::Bytes([]) => {
-                Value::Nil
-            }
+            batch::Value::Empty | batch::Value::StringIndex(_) => Value::Nil,
             batch::Value::String(text) => Value::text(text),
             batch::Value::Bool(value) => Value::Bool(value),
             batch::Value::Int(value) => Value::Int(value),
@@ -322,7 +320,7 @@ pub(crate) fn map_literal<'a>(
     let mut out = Vec::new();
     let begin = begin_message(&mut out, ValueType::Map as u32);
     for (key, value) in entries {
-        if !matches!(value, Value::Map(_)) && !coerce::storable(value) {
+        if !storable(value) {
             let name = value.type_name();
             let text = format!("<Invalid value type {name}>");
             return Err(Failure::NotAssignable(text));
@@ -331,4 +329,15 @@ pub(crate) fn map_literal<'a>(
     }
     end_message(&mut out, begin);
     Ok(Value::Map(Text::from_vec(out)))
+}
+
+/// What a map literal takes: map literals and paths too, as they are or in a list.
+fn storable(value: &Value) -> bool {
+    match value {
+        Value::Map(_) => true,
+        Value::List(items) => items
+            .iter()
+            .all(|item| matches!(item, Value::Map(_)) || coerce::storable(item)),
+        value => coerce::storable(value),
+    }
 }

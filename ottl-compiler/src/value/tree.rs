@@ -6,7 +6,7 @@ use trunkline_proto::{
     wire::{begin_message, end_message},
 };
 
-use super::{MAX_DEPTH, Text, Typed, Value, elements, entries, put_entry};
+use super::{MAX_DEPTH, Text, Value, elements, entries, put_entry};
 use crate::failure::Failure;
 
 /// A value of telemetry taken apart.
@@ -148,18 +148,18 @@ fn of(value: &Value, depth: usize) -> Result<Tree, Failure> {
     })
 }
 
-/// What an assignment makes of a value: times and the like become empty within lists.
+/// What an assignment makes of a value: times and the like become empty within lists; by
+/// themselves nothing is assigned, and a key that there was not is left empty.
 ///
 /// # Errors
 /// [`Failure::NotAssignable`], and what is assigned nevertheless.
-pub fn assigned(value: &Value) -> (Tree, Result<(), Failure>) {
+pub fn assigned(value: &Value) -> (Option<Tree>, Result<(), Failure>) {
     let mut any = Vec::new();
-    let result = match value {
-        Value::Typed(Typed::Uints(_)) | Value::Nil => value.encode(&mut any),
-        value => value.encode(&mut any),
-    };
-    match Tree::decode(&any) {
-        Ok(tree) => (tree, result),
-        Err(failure) => (Tree::Empty, Err(failure)),
+    let result = value.encode(&mut any);
+    let is_list = matches!(value, Value::List(_));
+    match (Tree::decode(&any), result) {
+        (Err(failure), _) => (None, Err(failure)),
+        (Ok(_), Err(failure)) if !is_list => (None, Err(failure)),
+        (Ok(tree), result) => (Some(tree), result),
     }
 }

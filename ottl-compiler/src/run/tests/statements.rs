@@ -28,10 +28,16 @@ fn statements_do_what_the_reference_does() {
             "[1,null]",
         ),
         (
+            "set(@new, log.time)",
+            Some("unsupported type time.Time for set operation"),
+            "Len(log.attributes)",
+            "12",
+        ),
+        (
             "set(@t, log.time)",
             Some("unsupported type time.Time for set operation"),
             "@t",
-            "nil",
+            "true",
         ),
         (
             "set(@t, log.time)",
@@ -186,13 +192,13 @@ fn statements_do_what_the_reference_does() {
             "delete_matching_keys(log.attributes, \"^.$\")",
             None,
             "Keys(log.attributes)",
-            r#"[]string["ll","by","eb","none","jp"]"#,
+            r#"["ll","by","eb","none","jp"]"#,
         ),
         (
             "keep_matching_keys(log.attributes, \"^.$\")",
             None,
             "Keys(log.attributes)",
-            r#"[]string["s","i","d","t","l","m"]"#,
+            r#"["s","i","d","t","l","m"]"#,
         ),
         (
             "keep_keys(log.attributes, [\"i\", \"zz\"])",
@@ -222,7 +228,7 @@ fn statements_do_what_the_reference_does() {
             "limit(log.attributes, 2, [\"jp\"])",
             None,
             "Keys(log.attributes)",
-            r#"[]string["s","jp"]"#,
+            r#"["s","jp"]"#,
         ),
         (
             "merge_maps(@m, {\"x\": 1, \"q\": 2}, \"insert\")",
@@ -379,6 +385,13 @@ fn statements_do_what_the_reference_does() {
             "@i",
             "1",
         ),
+        (
+            "replace_pattern(@jp, \"\", \"-\")",
+            None,
+            "@jp",
+            "\"-日-本-語-\"",
+        ),
+        ("set(@m, log.attributes)", None, "@m[\"m\"][\"a\"]", "2"),
         ("replace_match(@s, \"h*o\", \"x$1\")", None, "@s", "\"x$1\""),
         ("replace_match(@s, \"h*l\", \"x\")", None, "@s", "\"hello\""),
         (
@@ -415,7 +428,7 @@ fn statements_do_what_the_reference_does() {
             "replace_all_patterns(log.attributes, \"key\", \"^(.)$\", \"k${1}\")",
             None,
             "Keys(log.attributes)",
-            r#"[]string["ks","ki","kd","kt","kl","ll","km","by","eb","none","jp"]"#,
+            r#"["ks","ki","kd","kt","kl","ll","km","by","eb","none","jp"]"#,
         ),
         (
             "replace_all_patterns(log.attributes, \"value\", \"l\", \"$0\", FNV)",
