@@ -1,9 +1,10 @@
-//! Hashes of strings, in hex.
+//! Hashes of strings, in hex, and identifiers made up.
 
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use twox_hash::{XxHash3_64, XxHash3_128};
+use uuid::Uuid;
 
 use crate::{failure::Failure, program::Args, value::Value};
 
@@ -70,4 +71,14 @@ pub(super) fn murmur3_128(args: &Args<'_>) -> Result<Value, Failure> {
 /// Reading bytes in memory does not fail; the library's signature says it could.
 fn unreadable(error: std::io::Error) -> Failure {
     Failure::Function(error.to_string())
+}
+
+/// `UUID()`: version 4.
+pub(super) fn uuid(_: &Args<'_>) -> Result<Value, Failure> {
+    Ok(Value::text(Uuid::new_v4().to_string()))
+}
+
+/// `UUIDv7()`
+pub(super) fn uuid_v7(_: &Args<'_>) -> Result<Value, Failure> {
+    Ok(Value::text(Uuid::now_v7().to_string()))
 }

@@ -1,11 +1,16 @@
 //! Converters that take texts apart.
 
+use trunkline_proto::{
+    batch::{self, ValueType},
+    wire::{begin_message, end_message},
+};
+
 use super::lists::string_map;
 use crate::{
     failure::Failure,
-    go::regexp,
+    go::{regexp, text},
     program::{Args, Argument},
-    value::{Text, Value},
+    value::{Text, Value, entries, put_entry},
 };
 
 /// `ExtractPatterns(target, pattern)`: the named groups of the first match.
@@ -60,6 +65,91 @@ pub(super) fn parse_key_value(args: &Args<'_>) -> Result<Value, Failure> {
         entries.push((Text::from_slice(key), Text::from_slice(value)));
     }
     string_map(entries)
+}
+
+/// `ToKeyValueString(target, delimiter?, pair_delimiter?, sort_output?)`
+pub(super) fn to_key_value_string(args: &Args<'_>) -> Result<Value, Failure> {
+    let delimiter = if args.has(1) { args.text(1)? } else { b"=" };
+    let between = if args.has(2) { args.text(2)? } else { b" " };
+    let mut any = Vec::new();
+    args.value(0).encode(&mut any)?;
+    let mut entries = entries(&any)?;
+    if args.bool_or(3, false)? {
+        entries.sort_by(|a, b| a.0.cmp(b.0));
+    }
+    let contains = |text: &[u8], part: &[u8]| text.windows(part.len().max(1)).any(|w| w == part);
+    let put = |text: &[u8], out: &mut Vec<u8>| {
+        let quoted = contains(text, delimiter) || contains(text, between);
+        out.extend(quoted.then_some(b'"'));
+        for byte in text {
+            out.extend((*byte == b'"').then_some(b'\\'));
+            out.push(*byte);
+        }
+        out.extend(quoted.then_some(b'"'));
+    };
+    let mut out = Vec::new();
+    for (at, (key, any)) in entries.iter().enumerate() {
+        if at > 0 {
+            out.extend_from_slice(between);
+        }
+        put(key, &mut out);
+        out.extend_from_slice(delimiter);
+        let mut shown = Vec::new();
+        text::as_text(&batch::Value::read(any)?, &mut shown);
+        put(&shown, &mut out);
+    }
+    Ok(Value::text(out))
+}
+
+/// How deep JSON may nest: messages nest up to 100 in a request, a list being two and a map
+/// three of them, and what holds the value some.
+const JSON_DEPTH: usize = 90;
+
+/// `ParseJSON(target)`: an object or a list; every number is a double.
+pub(super) fn parse_json(args: &Args<'_>) -> Result<Value, Failure> {
+    let text = String::from_utf8_lossy(args.text(0)?);
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| Failure::Parse(error.to_string()))?;
+    let mut any = Vec::new();
+    encode(&parsed, JSON_DEPTH, &mut any)?;
+    match parsed {
+        serde_json::Value::Object(_) => Ok(Value::Map(Text::from_vec(any))),
+        serde_json::Value::Array(_) => Ok(Value::Slice(Text::from_vec(any))),
+        _ => Err(Failure::Parse(
+            "the JSON text is neither an object nor a list".to_owned(),
+        )),
+    }
+}
+
+/// Appends a JSON value as an encoded `AnyValue`.
+fn encode(value: &serde_json::Value, depth: usize, out: &mut Vec<u8>) -> Result<(), Failure> {
+    match value {
+        serde_json::Value::Null => {}
+        serde_json::Value::Bool(value) => batch::Value::Bool(*value).write(out),
+        serde_json::Value::Number(number) => {
+            batch::Value::Double(number.as_f64().unwrap_or(0.0)).write(out);
+        }
+        serde_json::Value::String(text) => batch::Value::String(text.as_bytes()).write(out),
+        serde_json::Value::Array(items) => {
+            let depth = depth.checked_sub(2).ok_or(Failure::TooDeep)?;
+            let list = begin_message(out, ValueType::List as u32);
+            for item in items {
+                let any = begin_message(out, 1);
+                encode(item, depth, out)?;
+                end_message(out, any);
+            }
+            end_message(out, list);
+        }
+        serde_json::Value::Object(entries) => {
+            let depth = depth.checked_sub(3).ok_or(Failure::TooDeep)?;
+            let map = begin_message(out, ValueType::Map as u32);
+            for (key, value) in entries {
+                put_entry(out, key.as_bytes(), |out| encode(value, depth, out))?;
+            }
+            end_message(out, map);
+        }
+    }
+    Ok(())
 }
 
 /// The delimiters must be two, and not empty.

@@ -364,8 +364,8 @@ fn functions_that_are_not_built_yet_are_known() {
 }
 
 const PENDING: &str = "flatten ConvertAttributesToElementsXML ConvertTextToElementsXML Decode \
-    ExtractGrokPatterns Format FormatTime GetXML InsertXML ParseCSV ParseJSON ParseSeverity \
-    ParseSimplifiedXML ParseXML RemoveXML Time ToKeyValueString URL UUID UUIDv7 UserAgent All Any \
+    ExtractGrokPatterns Format FormatTime GetXML InsertXML ParseCSV ParseSeverity \
+    ParseSimplifiedXML ParseXML RemoveXML Time URL UserAgent All Any \
     Filter Find MapEach MapKeys Reduce When aggregate_on_attribute_value aggregate_on_attributes \
     convert_exponential_histogram_to_histogram convert_gauge_to_sum convert_sum_to_gauge \
     convert_summary_quantile_val_to_gauge copy_metric extract_avg_metric extract_count_metric \

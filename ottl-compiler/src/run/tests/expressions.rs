@@ -127,6 +127,65 @@ fn expressions_give_what_the_reference_gives() {
             "{\"k\":[{\"a\":2,\"n\":{\"y\":\"z\"},\"x\":\"<a>&\"}]}",
         ),
         ("{\"k\": [[@m]]}", "error: <Invalid value type []any>"),
+        (r##"ToKeyValueString({"a":1})"##, r##""a=1""##),
+        (
+            r##"ToKeyValueString({"a b":"x y"})"##,
+            r##""\"a b\"=\"x y\"""##,
+        ),
+        (r##"ToKeyValueString({"a":"x\"y"})"##, r##""a=x\\\"y""##),
+        (
+            r##"ToKeyValueString({"a=":"x=y"})"##,
+            r##""\"a=\"=\"x=y\"""##,
+        ),
+        (
+            r##"ToKeyValueString({"a":"x\"y z"})"##,
+            r##""a=\"x\\\"y z\"""##,
+        ),
+        (r##"ToKeyValueString({"a":nil})"##, r##""a=""##),
+        (r##"ToKeyValueString({"a":""})"##, r##""a=""##),
+        (r##"ToKeyValueString({"a":[1,2]})"##, r##""a=[1,2]""##),
+        (
+            r##"ToKeyValueString({"a":{"b":1}})"##,
+            r##""a={\\\"b\\\":1}""##,
+        ),
+        (r##"ToKeyValueString({"a":0xdead})"##, r##""a=\"3q0=\"""##),
+        (r##"ToKeyValueString({"a":1.5})"##, r##""a=1.5""##),
+        (r##"ToKeyValueString({"a":true})"##, r##""a=true""##),
+        (
+            r##"ToKeyValueString(@m, ":", ";", true)"##,
+            r##""a:2;n:\"{\\\"y\\\":\\\"z\\\"}\";x:<a>&""##,
+        ),
+        (
+            r##"ToKeyValueString(log.attributes, "=", " ", true)"##,
+            r##""by=\"3q0=\" d=1 eb= i=1 jp=日本語 l=[\\\"v1\\\",42,true] ll=[[1,2]] m={\\\"a\\\":2,\\\"n\\\":{\\\"y\\\":\\\"z\\\"},\\\"x\\\":\\\"<a>&\\\"} none= s=hello t=true""##,
+        ),
+        (r##"ToKeyValueString({})"##, r##""""##),
+        (r##"ToKeyValueString({"a\"b":1})"##, r##""a\\\"b=1""##),
+        (
+            r##"ParseJSON("{\"a\":1.0,\"b\":[1,null,true,\"x\"],\"a\":2}")"##,
+            r##"{"a":2,"b":[1,null,true,"x"]}"##,
+        ),
+        (r##"ParseJSON("[]")"##, r##"[]"##),
+        (r##"ParseJSON("[1] ")"##, r##"[1]"##),
+        (r##"ParseJSON("{\"a\":-0}")"##, r##"{"a":-0}"##),
+        (
+            r##"ParseJSON("{\"a\":12345678901234567890}")"##,
+            r##"{"a":12345678901234567000}"##,
+        ),
+        (
+            r##"ParseJSON("[true,false,null,1.5e3]")"##,
+            r##"[true,false,null,1500]"##,
+        ),
+        (
+            r#"ParseJSON("1")"#,
+            "error: the JSON text is neither an object nor a list",
+        ),
+        (
+            r#"ParseJSON("{} x")"#,
+            "error: trailing characters at line 1 column 4",
+        ),
+        ("Len(UUID())", "36"),
+        ("Substring(UUIDv7(), 14, 1)", "\"7\""),
         (r#"MD5("hello")"#, r#""5d41402abc4b2a76b9719d911017c592""#),
         (r#"XXH3("hello")"#, r#""9555e8555c62dcfd""#),
         (
