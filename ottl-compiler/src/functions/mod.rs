@@ -6,6 +6,7 @@
 mod case;
 mod convert;
 mod editors;
+mod flatten;
 mod hash;
 mod lists;
 mod net;

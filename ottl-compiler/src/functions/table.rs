@@ -4,8 +4,8 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, TargetKind, case, convert, editors, hash, lists, net, parse, predicates, replace,
-    strings, times,
+    Place, TargetKind, case, convert, editors, flatten, hash, lists, net, parse, predicates,
+    replace, strings, times,
 };
 use crate::types::{Type, TypeSet};
 
@@ -90,7 +90,7 @@ pub(super) static EDITORS: &[Function] = &[
     editor("delete_index", &[req("target", Target(TargetKind::List)), req("start_index", Int), opt("end_index", Int)], Build::Editor(lists::delete_index)),
     editor("delete_key", &[req("target", Target(TargetKind::Map)), req("key", String)], Build::Editor(editors::delete_key)),
     editor("delete_matching_keys", &[req("target", Target(TargetKind::Map)), req("pattern", Regex)], Build::Editor(editors::delete_matching_keys)),
-    editor("flatten", &[req("target", Target(TargetKind::Map)), opt("prefix", LiteralString), opt("depth", LiteralInt), opt("resolve_conflicts", LiteralBool)], Build::Pending),
+    editor("flatten", &[req("target", Target(TargetKind::Map)), opt("prefix", LiteralString), opt("depth", LiteralInt), opt("resolve_conflicts", LiteralBool)], Build::Editor(flatten::flatten)).check(flatten::check_depth),
     editor("keep_keys", &[req("target", Target(TargetKind::Map)), req("keys", Items(Item::String, true))], Build::Editor(editors::keep_keys)),
     editor("keep_matching_keys", &[req("target", Target(TargetKind::Map)), req("pattern", Regex)], Build::Editor(editors::keep_matching_keys)),
     editor("limit", &[req("target", Target(TargetKind::Map)), req("limit", LiteralInt), req("priority_keys", LiteralStrings)], Build::Editor(editors::limit)).check(editors::check_limit),

@@ -44,9 +44,9 @@ fn statements_are_refused_with_place_reason_and_remedy() {
             "",
         ),
         (
-            "flatten(log.body)",
-            1,
-            "function \"flatten\" is not supported yet by Trunkline",
+            "set(log.body, Format(\"%d\", [1]))",
+            15,
+            "function \"Format\" is not supported yet by Trunkline",
             "",
         ),
         (
@@ -211,6 +211,12 @@ fn statements_are_refused_with_place_reason_and_remedy() {
             "replace_pattern(log.body, \"a(\", \"b\")",
             27,
             "couldn't create function: error parsing regexp: missing closing ): `a(`",
+            "",
+        ),
+        (
+            "flatten(log.attributes, depth=0)",
+            1,
+            "invalid depth for flatten function, 0 must be greater than 0",
             "",
         ),
         (

@@ -7,6 +7,7 @@
 mod conditions;
 mod contexts;
 mod expressions;
+mod flatten;
 mod modes;
 mod property;
 mod statements;
