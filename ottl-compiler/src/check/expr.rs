@@ -7,8 +7,11 @@ use crate::{
     error::{Problem, nearest},
     functions,
     program::{Condition, Node},
-    syntax::ast::{Expr, ExprKind},
-    value::{Text, Value, compare, math},
+    syntax::{
+        Span,
+        ast::{Expr, ExprKind},
+    },
+    value::{self, Text, Value, compare, math},
 };
 
 use super::{Checker, Frame};
@@ -117,7 +120,7 @@ impl Checker<'_> {
                     None => Some(Node::List(items)),
                 }
             }
-            ExprKind::Map(entries) => self.map(entries),
+            ExprKind::Map(entries) => self.map(entries, expr.span),
             ExprKind::Lambda(_) => self.report(expr.span, Problem::StrayLambda),
             ExprKind::Compare { .. } | ExprKind::Not(_) | ExprKind::And(_) | ExprKind::Or(_) => {
                 // The parser lets none through.
@@ -137,7 +140,7 @@ impl Checker<'_> {
         nodes.into_iter().collect()
     }
 
-    fn map(&mut self, entries: &[(Vec<u8>, Expr)]) -> Option<Node> {
+    fn map(&mut self, entries: &[(Vec<u8>, Expr)], span: Span) -> Option<Node> {
         let nodes: Vec<_> = entries
             .iter()
             .map(|(key, value)| Some((Text::from_slice(key), self.value(value)?)))
@@ -157,11 +160,14 @@ impl Checker<'_> {
                 .iter()
                 .filter_map(|(key, node)| Some((key, literal(node)?)));
             let entries: Vec<_> = entries.collect();
-            if let Ok(map) =
-                crate::value::map_literal(entries.iter().map(|(key, value)| (*key, value)))
-            {
-                return Some(Node::Const(map));
-            }
+            let entries = entries.iter().map(|(key, value)| (*key, value));
+            return match value::map_literal(entries) {
+                Ok(map) => Some(Node::Const(map)),
+                Err(failure) => {
+                    let cause = failure.to_string();
+                    self.report(span, Problem::Fold { cause })
+                }
+            };
         }
         Some(Node::Map(unique))
     }

@@ -8,6 +8,7 @@ mod conditions;
 mod contexts;
 mod expressions;
 mod flatten;
+mod golden;
 mod modes;
 mod property;
 mod statements;
