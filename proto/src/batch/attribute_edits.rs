@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     AttributeEdit, Data, Error, Level, Selection, When,
     data::{ARENA, NONE},
-    edit_program::{From, MOST, New, Program, Step, StepValue, Template},
+    edit_program::{From, MADE, New, Program, Step, StepValue, Template},
     pieces::{BLOCK, Patch, Piece, copy_run},
     scan::Hit,
     value::KeyValue,
@@ -135,7 +135,7 @@ impl Data {
         if plan.changes_nothing() {
             return Ok(());
         }
-        let mut made = [New::default(); MOST];
+        let mut made = [New::default(); MADE];
         for (at, make) in plan.makes.iter().enumerate() {
             let Some(Step::Set {
                 value, template, ..

@@ -131,6 +131,8 @@ pub(super) struct Cut {
 
 /// More occurrences than this in one entity, more slots or more steps are not planned.
 pub(super) const MOST: usize = 15;
+/// More attributes than this made in one entity are not planned.
+pub(super) const MADE: usize = 6;
 /// Sequences for which plans are kept.
 const PLANS: usize = 16;
 
@@ -183,7 +185,13 @@ impl<'a> Program<'a> {
                 }
             )
         };
-        self.scanner.len() < MOST && self.steps.len() <= MOST && !self.steps.iter().any(by_row)
+        let sets = self
+            .steps
+            .iter()
+            .filter(|step| matches!(step, Step::Set { .. }));
+        // Steps are named by a byte.
+        let few = self.steps.len() <= usize::from(u8::MAX) && sets.count() <= MADE;
+        few && self.scanner.len() < MOST && !self.steps.iter().any(by_row)
     }
 
     /// The index of the plan for an entity in which this was found; `None` when there is too

@@ -180,6 +180,34 @@ impl Writer<'_> {
         self.start = self.end;
     }
 
+    #[inline(always)]
+    fn header(&mut self, number: u8, len: usize) {
+        if number < 16 && (0x80..0x4000).contains(&len) {
+            // What items nearly always are.
+            let header = [number << 3 | 2, len as u8 | 0x80, (len >> 7) as u8];
+            self.out.extend_from_slice(&header);
+        } else {
+            put_tag(self.out, number.into(), WireType::Len);
+            put_varint(self.out, len as u64);
+        }
+    }
+
+    /// A message of runs only.
+    #[inline(always)]
+    fn leaf(&mut self, number: u8, len: usize, pieces: &[Piece]) {
+        self.header(number, len);
+        for piece in pieces {
+            if let Piece::Run { start, end } = *piece {
+                let (from, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
+                if start & ARENA == 0 {
+                    append(self.out, &self.data.payload, from, to);
+                } else {
+                    append(self.out, &self.data.arena, from, to);
+                }
+            }
+        }
+    }
+
     fn body(&mut self, pieces: &[Piece], lengths: &Lengths) {
         let data = self.data;
         for piece in pieces {
@@ -195,23 +223,20 @@ impl Writer<'_> {
                         }
                         continue;
                     }
-                    let len = match data.patches.get(patch as usize) {
-                        Some(patch) if patch.bytes != NONE => patch.bytes as usize,
-                        _ => lengths.0.get(patch as usize).copied().unwrap_or(0),
-                    };
+                    let number = rows.field.get(at).copied().unwrap_or(0);
+                    if let Some(known) = data.patches.get(patch as usize)
+                        && known.bytes != NONE
+                    {
+                        self.flush();
+                        self.leaf(number, known.bytes as usize, data.patch_pieces(patch));
+                        continue;
+                    }
+                    let len = lengths.0.get(patch as usize).copied().unwrap_or(0);
                     if len == GONE {
                         continue;
                     }
                     self.flush();
-                    let number = rows.field.get(at).copied().unwrap_or(0);
-                    if number < 16 && (0x80..0x4000).contains(&len) {
-                        // What items nearly always are.
-                        let header = [number << 3 | 2, len as u8 | 0x80, (len >> 7) as u8];
-                        self.out.extend_from_slice(&header);
-                    } else {
-                        put_tag(self.out, number.into(), WireType::Len);
-                        put_varint(self.out, len as u64);
-                    }
+                    self.header(number, len);
                     self.body(data.patch_pieces(patch), lengths);
                 }
                 Piece::Child { .. } => {}
