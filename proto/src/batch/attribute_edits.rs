@@ -75,6 +75,7 @@ impl Data {
         // A patch of some pieces for nearly every row is what is to be expected.
         self.patches.reserve(selected.min(4096));
         self.pieces.reserve(selected.min(4096) * 6);
+        self.arena.reserve(selected.min(4096) * 48);
         self.for_selected(level, rows, |data, row| {
             data.edit_row(level, row, &mut program, &mut scratch)
         })
@@ -110,7 +111,8 @@ impl Data {
             let scanner = &program.scanner;
             scanner.scan(&self.payload, from, to, number, false, hits)?;
             if let Some(plan) = program.plan(hits) {
-                return self.edit_as_planned(level, row, number, program, plan, scratch);
+                let span = (start, end);
+                return self.edit_as_planned(level, row, span, number, program, plan, scratch);
             }
         }
         self.edit_any_row(level, row, sub, number, program, scratch)
@@ -118,10 +120,12 @@ impl Data {
 
     /// Edits a row that nothing changed yet and of which the plan says what to do.
     #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
     fn edit_as_planned(
         &mut self,
         level: Level,
         row: u32,
+        (start, end): (u32, u32),
         number: u32,
         program: &mut Program<'_>,
         plan: usize,
@@ -162,9 +166,7 @@ impl Data {
 
         let at = row as usize;
         let rows = self.level(level);
-        let (Some(&parent), Some(&start), Some(&end)) =
-            (rows.parent.get(at), rows.start.get(at), rows.end.get(at))
-        else {
+        let Some(&parent) = rows.parent.get(at) else {
             return Err(Error::NoRow(level, row));
         };
         if parent != scratch.parent {
@@ -174,10 +176,11 @@ impl Data {
         }
         let first = self.next_piece()?;
         let mut bytes = 0;
+        let pieces = &mut self.pieces;
         let mut put = |start: u32, end: u32| {
             if start < end {
                 bytes += end - start;
-                self.pieces.push(Piece::Run { start, end });
+                pieces.push(Piece::Run { start, end });
             }
         };
         let mut from = start;

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     AttributeEdit, Source, Values, When,
-    pieces::{BLOCK, append},
+    pieces::BLOCK,
     scan::{Hit, Scanner},
 };
 use crate::wire::{WireType, put_tag, put_varint};
@@ -37,19 +37,29 @@ pub(super) enum Step<'a> {
 /// How an attribute with a certain key begins: two bytes for the tag and length of its
 /// `KeyValue`, where they fit, and the key as a field of that. Padded to a [`BLOCK`].
 pub(super) struct Template {
-    bytes: SmallVec<[u8; BLOCK]>,
+    /// The two bytes and the key, if they fit.
+    block: [u8; BLOCK],
     len: usize,
+    /// The key alone, where they do not.
+    long: Vec<u8>,
 }
 
 impl Template {
     fn new(key: &[u8]) -> Template {
-        let mut field = vec![0; 2];
+        let mut field = Vec::with_capacity(key.len() + 6);
         crate::wire::put_bytes(&mut field, 1, key);
-        let len = field.len();
-        field.resize(len.max(BLOCK), 0);
+        let (len, mut block) = (2 + field.len(), [0; BLOCK]);
+        match block.get_mut(2..len) {
+            Some(room) => {
+                room.copy_from_slice(&field);
+                field = Vec::new();
+            }
+            None => {}
+        }
         Template {
-            bytes: SmallVec::from_vec(field),
+            block,
             len,
+            long: field,
         }
     }
 
@@ -63,16 +73,17 @@ impl Template {
     #[inline(always)]
     pub fn write(&mut self, out: &mut Vec<u8>, number: u32, value: usize) {
         let body = self.key_len() + value;
-        if body < 0x80
-            && number < 16
-            && let Some(head) = self.bytes.first_chunk_mut::<2>()
-        {
-            *head = [(number << 3 | 2) as u8, body as u8];
-            append(out, &self.bytes, 0, self.len);
+        if body < 0x80 && number < 16 && self.long.is_empty() {
+            let [tag, length, ..] = &mut self.block;
+            (*tag, *length) = ((number << 3 | 2) as u8, body as u8);
+            let end = out.len() + self.len;
+            out.extend_from_slice(&self.block);
+            out.truncate(end);
         } else {
             put_tag(out, number, WireType::Len);
             put_varint(out, body as u64);
-            append(out, &self.bytes, 2, self.len);
+            let short = self.block.get(2..self.len);
+            out.extend_from_slice(short.unwrap_or(&self.long));
         }
     }
 }
@@ -196,7 +207,7 @@ impl<'a> Program<'a> {
 
     /// The index of the plan for an entity in which this was found; `None` when there is too
     /// much of it, or something unusual. Only if [`Program::can_be_planned`].
-    #[inline]
+    #[inline(always)]
     pub fn plan(&mut self, hits: &[Hit]) -> Option<usize> {
         if hits.len() > MOST {
             return None;
@@ -218,6 +229,7 @@ impl<'a> Program<'a> {
         self.other_plan(sequence, hits)
     }
 
+    #[inline(never)]
     fn other_plan(&mut self, sequence: u64, hits: &[Hit]) -> Option<usize> {
         let known = |plan: &Plan| plan.sequence == sequence;
         self.last = match self.plans.iter().position(known) {
