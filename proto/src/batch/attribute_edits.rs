@@ -12,7 +12,7 @@ use super::{
     scan::Hit,
     value::KeyValue,
 };
-use crate::wire::{WireType, put_tag, put_varint, varint_len};
+use crate::wire::{WireType, ask_for, put_tag, put_varint, varint_len};
 
 #[derive(Clone, Copy)]
 enum State {
@@ -105,6 +105,7 @@ impl Data {
             && let (Some(&start), Some(&end)) = (rows.start.get(at), rows.end.get(at))
             && end & ARENA == 0
         {
+            ask_for(&self.payload, end as usize);
             let hits = &mut scratch.hits;
             hits.clear();
             let (from, to) = (start as usize, end as usize);

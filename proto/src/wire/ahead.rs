@@ -9,6 +9,8 @@
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
+/// Bytes that [`ask_for`] asks for: most spans and log records.
+const SPAN: usize = 768;
 
 /// Asks for the bytes around offset `at` of `buf`, which may be beyond its end.
 #[inline(always)]
@@ -16,6 +18,15 @@ pub(crate) fn ask_around(buf: &[u8], at: usize) {
     let middle = buf.as_ptr().wrapping_add(at);
     for near in [middle, middle.wrapping_sub(LINE), middle.wrapping_add(LINE)] {
         ask(near);
+    }
+}
+
+/// Asks for the [`SPAN`] bytes from offset `at` of `buf`, which may be beyond its end.
+#[inline(always)]
+pub(crate) fn ask_for(buf: &[u8], at: usize) {
+    let first = buf.as_ptr().wrapping_add(at);
+    for line in 0..SPAN / LINE {
+        ask(first.wrapping_add(line * LINE));
     }
 }
 

@@ -6,7 +6,7 @@ mod error;
 mod reader;
 mod writer;
 
-pub(crate) use ahead::ask_around;
+pub(crate) use ahead::{ask_around, ask_for};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use reader::{Field, Fields, MAX_DEPTH, WireType, read_field, read_varint};
 pub use writer::{
