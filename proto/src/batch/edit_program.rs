@@ -49,12 +49,9 @@ impl Template {
         let mut field = Vec::with_capacity(key.len() + 6);
         crate::wire::put_bytes(&mut field, 1, key);
         let (len, mut block) = (2 + field.len(), [0; BLOCK]);
-        match block.get_mut(2..len) {
-            Some(room) => {
-                room.copy_from_slice(&field);
-                field = Vec::new();
-            }
-            None => {}
+        if let Some(room) = block.get_mut(2..len) {
+            room.copy_from_slice(&field);
+            field = Vec::new();
         }
         Template {
             block,
