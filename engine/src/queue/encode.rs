@@ -3,6 +3,7 @@
 //! headers are the exporters' own.
 
 use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
 use tonic::Code;
 use trunkline_proto::{Batch, json};
 
@@ -22,7 +23,24 @@ pub struct Form {
     pub level: i32,
 }
 
+/// A body: pieces of memory, one behind the other.
+pub type Body = SmallVec<[Bytes; 1]>;
+
 impl Form {
+    /// Writes a request, like [`Form::encode`], but leaves requests that were joined where they
+    /// are.
+    ///
+    /// # Errors
+    /// Those of [`Form::encode`].
+    pub fn encode_in_place(self, batch: &Batch, core: &CoreContext) -> Result<Body, Refusal> {
+        match batch.parts() {
+            Some(parts) if !self.json && self.codec == Codec::Identity => {
+                Ok(parts.iter().cloned().collect())
+            }
+            _ => Ok(smallvec![self.encode(batch, core)?]),
+        }
+    }
+
     /// Writes a request. What nothing changed leaves as it came, compressed with the codec that
     /// it came with.
     ///
@@ -103,6 +121,21 @@ mod tests {
             let body = form.encode(&batch(), &core).unwrap();
             assert_eq!(body == came, as_it_came, "{form:?}");
         }
+    }
+
+    #[test]
+    fn what_was_joined_is_not_copied_to_leave() {
+        let core = testing::core();
+        let batches = vec![testing::logs(&[("a", 3)]), testing::logs(&[("b", 3)])];
+        let each: Vec<Bytes> = batches.iter().map(Batch::to_protobuf).collect();
+        let joined = Batch::join(batches).unwrap().unwrap();
+        let plain = form(false, Codec::Identity, 0);
+        let body = plain.encode_in_place(&joined, &core).unwrap();
+        assert_eq!(body.to_vec(), each);
+        assert_eq!(body[1].as_ptr(), each[1].as_ptr());
+        let packed = form(false, Codec::Gzip, 0);
+        let body = packed.encode_in_place(&joined, &core).unwrap();
+        assert_eq!(body.to_vec(), [packed.encode(&joined, &core).unwrap()]);
     }
 
     #[test]

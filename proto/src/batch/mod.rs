@@ -196,6 +196,12 @@ impl Batch {
         }
     }
 
+    /// The request encoded, as pieces of memory to be put one behind the other; nothing is copied.
+    /// `None` when something was changed: then it has to be written.
+    pub fn parts(&self) -> Option<&[Bytes]> {
+        (!self.is_edited()).then_some(&*self.parts)
+    }
+
     /// The request encoded. Unedited: the very bytes that came, not copied.
     pub fn to_protobuf(&self) -> Bytes {
         if let [part] = self.parts.as_slice()

@@ -11,7 +11,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -30,7 +29,7 @@ use crate::{
         tls::SharedClient,
     },
     queue::{
-        encode::Form,
+        encode::{Body, Form},
         retry::{Attempt, Retry},
     },
     runtime,
@@ -227,7 +226,7 @@ fn value(key: &str, text: &str) -> Result<HeaderValue, String> {
 
 impl OtlpGrpc {
     /// One attempt, with its time limit.
-    async fn attempt(&self, body: Bytes, deadline: Instant) -> Attempt {
+    async fn attempt(&self, body: Body, deadline: Instant) -> Attempt {
         let deadline = match self.timeout {
             Some(timeout) => deadline.min(Instant::now() + timeout),
             None => deadline,
@@ -260,7 +259,7 @@ impl OtlpGrpc {
 
     async fn send(
         &self,
-        body: Bytes,
+        body: Body,
         deadline: Instant,
         peer: &Cell<Option<SocketAddr>>,
     ) -> Attempt {
@@ -420,7 +419,7 @@ impl Consumer for OtlpGrpc {
         Box::pin(async move {
             let items = batch.item_count() as u64;
             let _in_flight = self.metrics.in_flight(self.signal);
-            let body = match self.form.encode(&batch, &self.core) {
+            let body = match self.form.encode_in_place(&batch, &self.core) {
                 Ok(body) => body,
                 Err(refusal) => return Outcome::Refused(refusal),
             };

@@ -20,6 +20,7 @@ use h2::client::SendRequest;
 use super::keepalive::{self, Activity, InUse, Keepalive};
 use crate::{
     net::{resolve::resolve, transport::Transport},
+    queue::encode::Body,
     runtime::{self, Stream},
 };
 
@@ -28,7 +29,11 @@ use crate::{
 pub struct Framed {
     prefix: [u8; 5],
     sent: usize,
-    body: Bytes,
+    /// The body in pieces, of which those before `at` are sent.
+    body: Body,
+    at: usize,
+    /// Bytes that are still to be sent, all in all.
+    left: usize,
 }
 
 impl Framed {
@@ -36,52 +41,60 @@ impl Framed {
     ///
     /// # Errors
     /// A body of 4 GiB or more has no prefix.
-    pub fn grpc(body: Bytes, compressed: bool) -> Result<Framed, std::num::TryFromIntError> {
-        let [a, b, c, d] = u32::try_from(body.len())?.to_be_bytes();
+    pub fn grpc(body: Body, compressed: bool) -> Result<Framed, std::num::TryFromIntError> {
+        let len: usize = body.iter().map(Bytes::len).sum();
+        let [a, b, c, d] = u32::try_from(len)?.to_be_bytes();
+        let prefix = [u8::from(compressed), a, b, c, d];
         Ok(Framed {
-            prefix: [u8::from(compressed), a, b, c, d],
+            prefix,
             sent: 0,
             body,
+            at: 0,
+            left: prefix.len() + len,
         })
     }
 
-    /// A body without prefix.
-    pub fn plain(body: Bytes) -> Framed {
-        Framed {
-            prefix: [0; 5],
-            sent: 5,
-            body,
-        }
+    /// What is to be sent, in order; none is empty.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let prefix = self.prefix.get(self.sent..).unwrap_or(&[]);
+        let body = self.body.get(self.at..).unwrap_or(&[]);
+        std::iter::once(prefix)
+            .chain(body.iter().map(|piece| &**piece))
+            .filter(|piece| !piece.is_empty())
     }
 }
 
 impl Buf for Framed {
     fn remaining(&self) -> usize {
-        self.prefix.len() - self.sent + self.body.len()
+        self.left
     }
 
     fn chunk(&self) -> &[u8] {
-        match self.prefix.get(self.sent..) {
-            Some(prefix) if !prefix.is_empty() => prefix,
-            _ => &self.body,
-        }
+        self.pieces().next().unwrap_or(&[])
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [io::IoSlice<'a>]) -> usize {
         let mut n = 0;
-        for part in [self.prefix.get(self.sent..).unwrap_or(&[]), &self.body] {
-            if let (false, Some(slot)) = (part.is_empty(), dst.get_mut(n)) {
-                *slot = io::IoSlice::new(part);
-                n += 1;
-            }
+        for (slot, piece) in dst.iter_mut().zip(self.pieces()) {
+            *slot = io::IoSlice::new(piece);
+            n += 1;
         }
         n
     }
 
-    fn advance(&mut self, count: usize) {
+    fn advance(&mut self, mut count: usize) {
+        self.left = self.left.saturating_sub(count);
         let prefix = count.min(self.prefix.len() - self.sent);
         self.sent += prefix;
-        self.body.advance(count - prefix);
+        count -= prefix;
+        while let Some(piece) = self.body.get_mut(self.at).filter(|_| count > 0) {
+            let n = count.min(piece.len());
+            piece.advance(n);
+            count -= n;
+            if piece.is_empty() {
+                self.at += 1;
+            }
+        }
     }
 }
 
@@ -463,15 +476,27 @@ mod tests {
 
     #[test]
     fn a_framed_message_is_prefix_and_body() {
-        let mut framed = Framed::grpc(Bytes::from_static(b"abc"), true).unwrap();
-        assert_eq!(framed.remaining(), 8);
-        let mut slices = [io::IoSlice::new(&[]), io::IoSlice::new(&[])];
-        assert_eq!(framed.chunks_vectored(&mut slices), 2);
-        framed.advance(6);
-        assert_eq!(framed.chunk(), b"bc");
-        framed.advance(2);
-        assert_eq!(framed.remaining(), 0);
-        let mut plain = Framed::plain(Bytes::from_static(b"xy"));
-        assert_eq!(plain.copy_to_bytes(2), "xy");
+        let body = ["abc", "", "de", "f"].map(|piece| Bytes::from_static(piece.as_bytes()));
+        for step in 1..12 {
+            let mut framed = Framed::grpc(body.iter().cloned().collect(), true).unwrap();
+            let mut slices = [io::IoSlice::new(&[]); 5];
+            assert_eq!(framed.chunks_vectored(&mut slices), 4);
+            let (mut at_once, mut sent) = (Vec::new(), Vec::new());
+            slices
+                .iter()
+                .for_each(|slice| at_once.extend_from_slice(slice));
+            assert_eq!(at_once, b"\x01\0\0\0\x06abcdef");
+            while framed.has_remaining() {
+                assert_eq!(framed.remaining(), 11 - sent.len());
+                let n = framed.chunk().len().min(step);
+                sent.extend_from_slice(&framed.chunk()[..n]);
+                framed.advance(n);
+            }
+            assert_eq!(sent, at_once);
+            // Over the ends of pieces, too.
+            let mut framed = Framed::grpc(body.iter().cloned().collect(), true).unwrap();
+            framed.advance(step.min(10));
+            assert_eq!(framed.chunk().first(), at_once.get(step.min(10)));
+        }
     }
 }
