@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 use super::{
     AttributeEdit, Data, Error, Level, Selection, When,
     data::{ARENA, NONE},
-    edit_program::{From, MADE, New, Program, Step, StepValue, Template},
+    deferred::Deferred,
+    edit_program::{From, MADE, Maker, New, Planned, Program, Step, StepValue, Template},
     pieces::{BLOCK, Patch, Piece, copy_run},
     scan::Hit,
     value::KeyValue,
@@ -24,6 +25,9 @@ enum State {
 /// Space used again from row to row.
 struct Scratch {
     hits: Vec<Hit>,
+    /// What was planned and is done when the request is written, as long as nothing stands
+    /// against that.
+    deferred: Option<Deferred>,
     /// Of the hits, how many were found up to the end of each piece.
     per_piece: Vec<usize>,
     states: Vec<State>,
@@ -54,8 +58,15 @@ impl Data {
     ) -> Result<(), Error> {
         self.load(level)?;
         let mut program = Program::new(edits);
+        let planned = program.can_be_planned();
+        let selected = match rows {
+            Selection::All => self.level(level).len(),
+            Selection::Rows(rows) => rows.len(),
+        };
         let mut scratch = Scratch {
             hits: Vec::new(),
+            // Of a request that nothing changed yet.
+            deferred: (planned && self.patches.is_empty()).then(|| Deferred::new(level, selected)),
             per_piece: Vec::new(),
             states: Vec::new(),
             order: Vec::new(),
@@ -65,20 +76,17 @@ impl Data {
                 Level::DataPoint | Level::Exemplar => None,
                 _ => level.attributes(self.signal, None),
             },
-            planned: program.can_be_planned(),
+            planned,
             parent: NONE,
         };
-        let selected = match rows {
-            Selection::All => self.level(level).len(),
-            Selection::Rows(rows) => rows.len(),
-        };
-        // A patch of some pieces for nearly every row is what is to be expected.
-        self.patches.reserve(selected.min(4096));
-        self.pieces.reserve(selected.min(4096) * 6);
-        self.arena.reserve(selected.min(4096) * 48);
-        self.for_selected(level, rows, |data, row| {
+        let outcome = self.for_selected(level, rows, |data, row| {
             data.edit_row(level, row, &mut program, &mut scratch)
-        })
+        });
+        // Also when a row is not valid: those before it are changed.
+        if let Some(deferred) = scratch.deferred {
+            self.defer(deferred, program.planned);
+        }
+        outcome
     }
 
     #[inline(always)]
@@ -106,34 +114,48 @@ impl Data {
             && end & ARENA == 0
         {
             ask_for(&self.payload, end as usize);
+            let (from, to) = (start as usize, end as usize);
+            if let Some(deferred) = &mut scratch.deferred {
+                if deferred.note(row, (start, end), number, &self.payload, program)? {
+                    return Ok(());
+                }
+                // Something unusual: what was put off is done now, and the rest at once.
+                if let Some(deferred) = scratch.deferred.take() {
+                    self.settle_now(deferred, &mut program.planned)?;
+                }
+            }
             let hits = &mut scratch.hits;
             hits.clear();
-            let (from, to) = (start as usize, end as usize);
             let scanner = &program.scanner;
             scanner.scan(&self.payload, from, to, number, false, hits)?;
             if let Some(plan) = program.plan(hits) {
-                let span = (start, end);
-                return self.edit_as_planned(level, row, span, number, program, plan, scratch);
+                let at = (level, row, number);
+                return self.edit_as_planned(
+                    at,
+                    &mut program.planned,
+                    plan,
+                    hits,
+                    &mut scratch.parent,
+                );
             }
+        } else if let Some(deferred) = scratch.deferred.take() {
+            self.settle_now(deferred, &mut program.planned)?;
         }
         self.edit_any_row(level, row, sub, number, program, scratch)
     }
 
-    /// Edits a row that nothing changed yet and of which the plan says what to do.
+    /// Edits a row that nothing changed yet and of which the plan says what to do. The rows of
+    /// `parent` are pieces of their own already.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)]
-    fn edit_as_planned(
+    pub(super) fn edit_as_planned(
         &mut self,
-        level: Level,
-        row: u32,
-        (start, end): (u32, u32),
-        number: u32,
-        program: &mut Program<'_>,
+        (level, row, number): (Level, u32, u32),
+        planned: &mut Planned,
         plan: usize,
-        scratch: &mut Scratch,
+        hits: &[Hit],
+        parent: &mut u32,
     ) -> Result<(), Error> {
-        let hits = scratch.hits.as_slice();
-        let Program { plans, steps, .. } = program;
+        let Planned { plans, makers } = planned;
         let Some(plan) = plans.get(plan) else {
             return Ok(());
         };
@@ -142,23 +164,32 @@ impl Data {
         }
         let mut made = [New::default(); MADE];
         for (at, make) in plan.makes.iter().enumerate() {
-            let Some(Step::Set {
-                value, template, ..
-            }) = steps.get_mut(usize::from(make.step))
-            else {
-                continue;
-            };
-            let from = match make.from {
-                From::Hit(hit) => hits.get(usize::from(hit)).map(|hit| (hit.value, hit.end)),
-                From::Made(new) => made.get(usize::from(new)).map(|new| (new.value, new.end)),
-                From::Constant => None,
-            };
-            let new = match (from, value) {
-                (Some((value, end)), _) => self.copy_value_field(number, template, value, end)?,
-                (None, StepValue::Constant(bytes, made)) => {
-                    self.make_constant(number, template, bytes, made)?
+            let new = match make.from {
+                From::Hit(hit) => {
+                    let (Some(hit), Some(maker)) = (
+                        hits.get(usize::from(hit)),
+                        makers.get(usize::from(make.maker)),
+                    ) else {
+                        continue;
+                    };
+                    self.copy_value_field(number, &maker.template, hit.value, hit.end)?
                 }
-                (None, _) => continue,
+                From::Constant(value) if value == make.maker => {
+                    match makers.get_mut(usize::from(value)) {
+                        Some(maker) => self.make_constant(number, maker)?,
+                        None => continue,
+                    }
+                }
+                From::Constant(value) => {
+                    let (Some(value), Some(maker)) = (
+                        makers.get(usize::from(value)),
+                        makers.get(usize::from(make.maker)),
+                    ) else {
+                        continue;
+                    };
+                    let field = value.constant.as_deref().unwrap_or_default();
+                    self.make_with_field(number, &maker.template, field)?
+                }
             };
             if let Some(made) = made.get_mut(at) {
                 *made = new;
@@ -167,12 +198,14 @@ impl Data {
 
         let at = row as usize;
         let rows = self.level(level);
-        let Some(&parent) = rows.parent.get(at) else {
+        let (Some(&above), Some(&start), Some(&end)) =
+            (rows.parent.get(at), rows.start.get(at), rows.end.get(at))
+        else {
             return Err(Error::NoRow(level, row));
         };
-        if parent != scratch.parent {
-            self.explode(level, parent)?;
-            scratch.parent = parent;
+        if above != *parent {
+            self.explode(level, above)?;
+            *parent = above;
             self.edited = true;
         }
         let first = self.next_piece()?;
@@ -307,7 +340,7 @@ impl Data {
 
         order.clear();
         let mut changed = false;
-        for step in &mut program.steps {
+        for step in &program.steps {
             match step {
                 Step::Remove { slot } => {
                     if let Some(state) = states.get_mut(*slot)
@@ -321,7 +354,7 @@ impl Data {
                     slot,
                     when,
                     value,
-                    template,
+                    maker,
                 } => {
                     let present = !matches!(states.get(*slot), Some(State::Absent) | None);
                     match when {
@@ -329,10 +362,12 @@ impl Data {
                         When::Present if !present => continue,
                         _ => {}
                     }
+                    let Some(maker) = program.planned.makers.get_mut(*maker) else {
+                        continue;
+                    };
+                    let template = &maker.template;
                     let new = match value {
-                        StepValue::Constant(bytes, made) => {
-                            Some(self.make_constant(number, template, bytes, made)?)
-                        }
+                        StepValue::Constant => Some(self.make_constant(number, maker)?),
                         StepValue::Slot(from) => match states.get(*from) {
                             Some(State::Original { start, end })
                             | Some(State::New(New { start, end, .. })) => {
@@ -419,21 +454,33 @@ impl Data {
 
     /// The attribute with this value, written into the arena once for all rows.
     #[inline]
-    fn make_constant(
-        &mut self,
-        number: u32,
-        template: &mut Template,
-        value: &[u8],
-        made: &mut Option<(u32, New)>,
-    ) -> Result<New, Error> {
-        match made {
-            Some((of, new)) if *of == number => Ok(*new),
+    fn make_constant(&mut self, number: u32, maker: &mut Maker) -> Result<New, Error> {
+        match maker.made {
+            Some((of, new)) if of == number => Ok(new),
             _ => {
-                let new = self.make_attribute(number, template, Some(value))?;
-                *made = Some((number, new));
+                let field = maker.constant.as_deref().unwrap_or_default();
+                let new = self.make_with_field(number, &maker.template, field)?;
+                maker.made = Some((number, new));
                 Ok(new)
             }
         }
+    }
+
+    /// Writes an attribute with this field of a value into the arena.
+    fn make_with_field(
+        &mut self,
+        number: u32,
+        template: &Template,
+        field: &[u8],
+    ) -> Result<New, Error> {
+        let (head, body) = self.begin_attribute(number, template, field.len())?;
+        self.arena.extend_from_slice(field);
+        let end = self.arena.len() as u32 | ARENA;
+        Ok(New {
+            head,
+            start: end - body,
+            end,
+        })
     }
 
     /// Writes an attribute into the arena whose value's field, tag and length included, is at
@@ -442,7 +489,7 @@ impl Data {
     fn copy_value_field(
         &mut self,
         number: u32,
-        template: &mut Template,
+        template: &Template,
         from: u32,
         to: u32,
     ) -> Result<New, Error> {
@@ -452,7 +499,6 @@ impl Data {
         Ok(New {
             head,
             start: end - body,
-            value: end - (to - from),
             end,
         })
     }
@@ -463,7 +509,7 @@ impl Data {
     fn begin_attribute(
         &mut self,
         number: u32,
-        template: &mut Template,
+        template: &Template,
         value: usize,
     ) -> Result<(u32, u32), Error> {
         let body = template.key_len() + value;
@@ -480,12 +526,11 @@ impl Data {
     fn make_attribute(
         &mut self,
         number: u32,
-        template: &mut Template,
+        template: &Template,
         value: Option<&[u8]>,
     ) -> Result<New, Error> {
         let field = value.map_or(0, |v| 1 + varint_len(v.len() as u64) + v.len());
         let (head, body) = self.begin_attribute(number, template, field)?;
-        let start = self.arena.len();
         if let Some(value) = value {
             crate::wire::put_bytes(&mut self.arena, 2, value);
         }
@@ -493,7 +538,6 @@ impl Data {
         Ok(New {
             head,
             start: end - body,
-            value: start as u32 | ARENA,
             end,
         })
     }
@@ -502,7 +546,7 @@ impl Data {
     fn copy_attribute(
         &mut self,
         number: u32,
-        template: &mut Template,
+        template: &Template,
         start: u32,
         end: u32,
     ) -> Result<New, Error> {
@@ -526,7 +570,6 @@ impl Data {
         Ok(New {
             head,
             start: end - body,
-            value: end - field as u32,
             end,
         })
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Error, Level,
+    deferred::Deferred,
     level::LEVELS,
     pieces::{Patch, Piece},
     rows::{Found, Rows},
@@ -35,6 +36,9 @@ pub struct Data {
     pub(crate) places: u32,
     /// Lengths by patch, kept between encodings of single rows.
     pub(crate) lengths: Vec<usize>,
+    /// Edits of attributes that nobody has seen yet: done when they are read, or the request is
+    /// written. While there are some there are no patches.
+    pub(super) deferred: Option<Box<Deferred>>,
     pub(crate) edited: bool,
     /// Rows were dropped, added or moved.
     pub(crate) restructured: bool,
@@ -50,6 +54,7 @@ impl Data {
             pieces: Vec::new(),
             places: 0,
             lengths: Vec::new(),
+            deferred: None,
             edited: false,
             restructured: false,
             payload,

@@ -10,16 +10,34 @@ use super::{
     pieces::BLOCK,
     scan::{Hit, Scanner},
 };
-use crate::wire::{WireType, put_tag, put_varint};
+use crate::wire::{WireType, put_tag, put_varint, tag_len, varint_len};
 
 /// The edits of one call.
 pub(super) struct Program<'a> {
     /// The keys that are read or written, by slot.
     pub scanner: Scanner<'a>,
     pub steps: SmallVec<[Step<'a>; 4]>,
-    pub plans: Vec<Plan>,
+    pub planned: Planned,
     /// The plan that served last.
     last: usize,
+}
+
+/// What plans do, and with what.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Planned {
+    /// One for each step that sets something, in order.
+    pub makers: Vec<Maker>,
+    pub plans: Vec<Plan>,
+}
+
+/// What makes attributes with a certain key.
+#[derive(Clone, Debug)]
+pub(super) struct Maker {
+    pub template: Template,
+    /// The value that all of them have: its field, tag and length included.
+    pub constant: Option<Vec<u8>>,
+    /// Where one with that value was written, for which field number.
+    pub made: Option<(u32, New)>,
 }
 
 pub(super) enum Step<'a> {
@@ -30,12 +48,14 @@ pub(super) enum Step<'a> {
         slot: usize,
         when: When,
         value: StepValue<'a>,
-        template: Template,
+        /// Which of [`Planned::makers`].
+        maker: usize,
     },
 }
 
 /// How an attribute with a certain key begins: two bytes for the tag and length of its
 /// `KeyValue`, where they fit, and the key as a field of that. Padded to a [`BLOCK`].
+#[derive(Clone, Debug)]
 pub(super) struct Template {
     /// The two bytes and the key, if they fit.
     block: [u8; BLOCK],
@@ -66,16 +86,24 @@ impl Template {
         self.len - 2
     }
 
+    /// Bytes of a whole attribute with `value` bytes besides the key.
+    #[inline(always)]
+    pub fn attribute_len(&self, number: u32, value: usize) -> usize {
+        let body = self.key_len() + value;
+        tag_len(number) + varint_len(body as u64) + body
+    }
+
     /// Appends tag and length of a `KeyValue` of `value` bytes besides the key, and the key.
     #[inline(always)]
-    pub fn write(&mut self, out: &mut Vec<u8>, number: u32, value: usize) {
+    pub fn write(&self, out: &mut Vec<u8>, number: u32, value: usize) {
         let body = self.key_len() + value;
         if body < 0x80 && number < 16 && self.long.is_empty() {
-            let [tag, length, ..] = &mut self.block;
-            (*tag, *length) = ((number << 3 | 2) as u8, body as u8);
-            let end = out.len() + self.len;
+            let head = out.len();
             out.extend_from_slice(&self.block);
-            out.truncate(end);
+            if let Some([tag, length, ..]) = out.get_mut(head..) {
+                (*tag, *length) = ((number << 3 | 2) as u8, body as u8);
+            }
+            out.truncate(head + self.len);
         } else {
             put_tag(out, number, WireType::Len);
             put_varint(out, body as u64);
@@ -86,48 +114,61 @@ impl Template {
 }
 
 pub(super) enum StepValue<'a> {
-    /// Encoded, and where it was written for which field number.
-    Constant(Vec<u8>, Option<(u32, New)>),
+    /// That of the maker.
+    Constant,
     /// That of another key.
     Slot(usize),
     Rows(&'a Values),
 }
 
-/// An attribute in the arena: its field, its `KeyValue`, the field of its value in that (0 as
-/// in [`Hit`]) and its end.
+/// An attribute in the arena: its field, its `KeyValue`, and its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct New {
     pub head: u32,
     pub start: u32,
-    pub value: u32,
     pub end: u32,
 }
 
 /// What becomes of an entity that has the keys in one sequence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     sequence: u64,
+    /// How many attributes were found.
+    pub hits: usize,
     /// Attributes to be made, in order.
     pub makes: SmallVec<[Make; 4]>,
     /// Attributes to be cut out, in order.
     pub cuts: SmallVec<[Cut; 8]>,
     /// What was made and goes to the end.
     pub tail: SmallVec<[u8; 4]>,
+    /// The same as it is written, in order.
+    pub acts: SmallVec<[Act; 8]>,
+}
+
+/// What is done when an entity is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    /// Leave out what was found.
+    Cut(u8),
+    /// Make an attribute.
+    Make(Make),
+    /// Write what is left of the entity.
+    Rest,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Make {
-    /// The step that says under which key.
-    pub step: u8,
+    /// The maker that says under which key.
+    pub maker: u8,
     pub from: From,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum From {
-    Constant,
+    /// That of this maker.
+    Constant(u8),
     Hit(u8),
-    Made(u8),
 }
 
 /// An attribute that goes, and what was made comes in its place.
@@ -148,36 +189,53 @@ const PLANS: usize = 16;
 enum State {
     Absent,
     Original(u8),
-    Made(u8),
+    /// The attribute made by this number, and where its value is from.
+    Made(u8, From),
 }
 
 impl<'a> Program<'a> {
     pub fn new(edits: &[AttributeEdit<'a>]) -> Program<'a> {
         let mut scanner = Scanner::new();
+        let mut makers = Vec::new();
         let steps = edits.iter().map(|edit| match *edit {
             AttributeEdit::Remove { key } => Step::Remove {
                 slot: scanner.add(key),
             },
-            AttributeEdit::Set { key, value, when } => Step::Set {
-                slot: scanner.add(key),
-                when,
-                value: match value {
+            AttributeEdit::Set { key, value, when } => {
+                let slot = scanner.add(key);
+                let mut constant = None;
+                let value = match value {
                     Source::Value(value) => {
-                        let mut bytes = Vec::new();
+                        let (mut bytes, mut field) = (Vec::new(), Vec::new());
                         value.write(&mut bytes);
-                        StepValue::Constant(bytes, None)
+                        crate::wire::put_bytes(&mut field, 2, &bytes);
+                        constant = Some(field);
+                        StepValue::Constant
                     }
                     Source::Attribute(key) => StepValue::Slot(scanner.add(key)),
                     Source::Rows(values) => StepValue::Rows(values),
-                },
-                template: Template::new(key),
-            },
+                };
+                makers.push(Maker {
+                    template: Template::new(key),
+                    constant,
+                    made: None,
+                });
+                Step::Set {
+                    slot,
+                    when,
+                    value,
+                    maker: makers.len() - 1,
+                }
+            }
         });
         let steps = steps.collect();
         Program {
             scanner,
             steps,
-            plans: Vec::new(),
+            planned: Planned {
+                makers,
+                plans: Vec::new(),
+            },
             last: 0,
         }
     }
@@ -193,13 +251,9 @@ impl<'a> Program<'a> {
                 }
             )
         };
-        let sets = self
-            .steps
-            .iter()
-            .filter(|step| matches!(step, Step::Set { .. }));
-        // Steps are named by a byte.
-        let few = self.steps.len() <= usize::from(u8::MAX) && sets.count() <= MADE;
-        few && self.scanner.len() < MOST && !self.steps.iter().any(by_row)
+        self.planned.makers.len() <= MADE
+            && self.scanner.len() < MOST
+            && !self.steps.iter().any(by_row)
     }
 
     /// The index of the plan for an entity in which this was found; `None` when there is too
@@ -217,6 +271,7 @@ impl<'a> Program<'a> {
             sequence = sequence << 4 | u64::from(hit.slot);
         }
         if self
+            .planned
             .plans
             .get(self.last)
             .is_some_and(|plan| plan.sequence == sequence)
@@ -229,14 +284,14 @@ impl<'a> Program<'a> {
     #[inline(never)]
     fn other_plan(&mut self, sequence: u64, hits: &[Hit]) -> Option<usize> {
         let known = |plan: &Plan| plan.sequence == sequence;
-        self.last = match self.plans.iter().position(known) {
+        self.last = match self.planned.plans.iter().position(known) {
             Some(at) => at,
             // Data with so many different sequences is not worth it.
-            None if self.plans.len() == PLANS => return None,
+            None if self.planned.plans.len() == PLANS => return None,
             None => {
                 let plan = self.make_plan(sequence, hits);
-                self.plans.push(plan);
-                self.plans.len() - 1
+                self.planned.plans.push(plan);
+                self.planned.plans.len() - 1
             }
         };
         Some(self.last)
@@ -251,16 +306,21 @@ impl<'a> Program<'a> {
         }
         let mut plan = Plan {
             sequence,
+            hits: hits.len(),
             makes: SmallVec::new(),
             cuts: SmallVec::new(),
             tail: SmallVec::new(),
+            acts: SmallVec::new(),
         };
         let mut order: SmallVec<[usize; 8]> = SmallVec::new();
-        for (at, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
             let (slot, new) = match step {
                 Step::Remove { slot } => (*slot, State::Absent),
                 Step::Set {
-                    slot, when, value, ..
+                    slot,
+                    when,
+                    value,
+                    maker,
                 } => {
                     let present = !matches!(states.get(*slot), Some(State::Absent) | None);
                     match when {
@@ -269,20 +329,20 @@ impl<'a> Program<'a> {
                         _ => {}
                     }
                     let from = match value {
-                        StepValue::Constant(..) => From::Constant,
+                        StepValue::Constant => From::Constant(*maker as u8),
                         StepValue::Slot(from) => match states.get(*from) {
                             Some(State::Original(hit)) => From::Hit(*hit),
-                            Some(State::Made(new)) => From::Made(*new),
+                            Some(State::Made(_, from)) => *from,
                             _ => continue,
                         },
                         StepValue::Rows(_) => continue,
                     };
                     order.push(*slot);
                     plan.makes.push(Make {
-                        step: at as u8,
+                        maker: *maker as u8,
                         from,
                     });
-                    (*slot, State::Made(plan.makes.len() as u8 - 1))
+                    (*slot, State::Made(plan.makes.len() as u8 - 1, from))
                 }
             };
             if let Some(state) = states.get_mut(slot) {
@@ -296,7 +356,7 @@ impl<'a> Program<'a> {
             let new = match *state {
                 State::Original(_) => continue,
                 // What stands there now has its place, and further occurrences have none.
-                State::Made(new) => {
+                State::Made(new, _) => {
                     *state = State::Absent;
                     Some(new)
                 }
@@ -307,12 +367,19 @@ impl<'a> Program<'a> {
         }
         for slot in order {
             if let Some(state) = states.get_mut(slot)
-                && let State::Made(new) = *state
+                && let State::Made(new, _) = *state
             {
                 *state = State::Absent;
                 plan.tail.push(new);
             }
         }
+        let make = |new: u8| plan.makes.get(usize::from(new)).copied().map(Act::Make);
+        for cut in &plan.cuts {
+            plan.acts.push(Act::Cut(cut.hit));
+            plan.acts.extend(cut.new.and_then(make));
+        }
+        plan.acts.push(Act::Rest);
+        plan.acts.extend(plan.tail.iter().copied().filter_map(make));
         plan
     }
 }

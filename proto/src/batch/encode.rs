@@ -21,6 +21,9 @@ pub(crate) struct Lengths(Vec<usize>);
 impl Data {
     /// The request encoded, at the end of `out`. Neighbouring unchanged rows are one copy.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        if let Some(deferred) = &self.deferred {
+            return self.encode_deferred(deferred, out);
+        }
         let mut lengths = Lengths(vec![0; self.patches.len()]);
         let total = self.measure(Level::Request, 0, &mut lengths);
         if total == GONE {

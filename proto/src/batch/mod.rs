@@ -43,6 +43,7 @@ mod attribute_lists;
 mod attributes;
 mod columns;
 mod data;
+mod deferred;
 mod edit_program;
 mod encode;
 mod error;

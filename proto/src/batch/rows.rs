@@ -93,11 +93,20 @@ impl Found {
 }
 
 impl Data {
-    /// Finds the rows of a level, and of those above it.
+    /// Finds the rows of a level, and of those above it, and does what edits have put off:
+    /// whatever looks at a row, or changes one, begins here.
+    #[inline]
     pub(crate) fn load(&mut self, level: Level) -> Result<(), Error> {
+        if self.deferred.is_some() {
+            self.settle()?;
+        }
         if self.level(level).ready {
             return Ok(());
         }
+        self.load_new(level)
+    }
+
+    fn load_new(&mut self, level: Level) -> Result<(), Error> {
         if !level.exists(self.signal) {
             return Err(Error::NotApplicable(level));
         }

@@ -514,7 +514,10 @@ pub fn check_edits(
             *matrix.entry((kind, level, signal.name())).or_default() += 1;
             structure |= matches!(kind, Kind::Drop | Kind::ChangeType | Kind::Move);
         }
-        read(batch.open().unwrap(), &mut request, signal, op.2 >> 7);
+        // What nobody reads may be put off until the request is written.
+        if op.2 >> 5 & 3 != 0 {
+            read(batch.open().unwrap(), &mut request, signal, op.2 >> 7);
+        }
     }
     let out = batch.to_protobuf();
     if !batch.is_edited() {

@@ -10,6 +10,8 @@
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod deferred;
 pub mod edits;
 pub mod generate;
 pub mod model;
