@@ -182,6 +182,8 @@ impl Consumer for Batcher {
                 .pending
                 .borrow_mut()
                 .push(batch, &ticket, context.deadline);
+            // Now, while its bytes are near; alone, it need not be checked.
+            self.inner.check(&shard);
             if self.inner.timeout.is_zero() || shard.items() >= self.inner.size {
                 // Without a timeout or a size nothing waits (collector.md §2.7).
                 let at_once = self.inner.timeout.is_zero() || self.inner.size == 0;
