@@ -313,8 +313,13 @@ impl<'a> Bench<'a> {
         let requests = grown(&|s| number(&s["requests"][signal]));
         if requests > 0.0 && !peer.raw {
             let bytes = grown(&|s| number(&s["bytes"]));
-            of.bytes_out
-                .push(bytes / requests / self.options.batch as f64);
+            // Items are counted where the sink looked inside; a gateway may join requests. What
+            // it did not look into came as it was sent.
+            let items = match grown(&|s| number(&s["items"][signal])) {
+                counted if counted > 0.0 => counted,
+                _ => requests * self.options.batch as f64,
+            };
+            of.bytes_out.push(bytes / items);
         }
         let failed = report["failed_requests"].as_u64().unwrap_or(0);
         if failed > 0 {
