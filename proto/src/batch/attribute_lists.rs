@@ -1,11 +1,10 @@
 //! The attributes of an entity as a whole: keeping some of them, and replacing them all. Edits
 //! by key are in [`super::attribute_edits`].
 
-use smallvec::SmallVec;
-
 use super::{
     Data, Error, Level, Selection, Value,
-    pieces::{Piece, each_field},
+    pieces::{Piece, Pieces},
+    rows::Found,
     value::KeyValue,
 };
 use crate::wire::WireType;
@@ -23,41 +22,20 @@ impl Data {
         rows: Selection<'_>,
         mut keep: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), Error> {
-        let mut out: Vec<Piece> = Vec::new();
+        let mut out = Pieces::new();
         self.for_selected(level, rows, |data, row| {
             let (pieces, number) = data.attribute_pieces(level, row)?;
             out.clear();
-            let mut changed = false;
-            for piece in &pieces {
-                let Piece::Run { start, end } = *piece else {
-                    out.push(*piece);
-                    continue;
-                };
-                let mut from = start;
-                each_field(&data.payload, &data.arena, start, end, |field| {
-                    if field.number == number && field.wire == WireType::Len {
-                        let entry = KeyValue::read(data.bytes(field.start, field.end))?;
-                        if !keep(entry.key, entry.value.unwrap_or_default()) {
-                            changed = true;
-                            if from < field.head {
-                                out.push(Piece::Run {
-                                    start: from,
-                                    end: field.head,
-                                });
-                            }
-                            from = field.end;
-                        }
-                    }
-                    Ok(())
-                })?;
-                if from < end {
-                    out.push(Piece::Run { start: from, end });
+            let goes = |field: &Found| {
+                if field.number != number || field.wire != WireType::Len {
+                    return Ok(false);
                 }
-            }
-            if changed {
-                data.put_attribute_pieces(level, row, &out)
-            } else {
-                Ok(())
+                let entry = KeyValue::read(data.bytes(field.start, field.end))?;
+                Ok(!keep(entry.key, entry.value.unwrap_or_default()))
+            };
+            match data.without(&pieces, goes, &mut out)? {
+                Some(_) => data.put_attribute_pieces(level, row, &out),
+                None => Ok(()),
             }
         })
     }
@@ -83,29 +61,8 @@ impl Data {
                 KeyValue::write(out, number, key, value);
             }
         })?;
-        let mut out: SmallVec<[Piece; 16]> = SmallVec::new();
-        for piece in &pieces {
-            let Piece::Run { start, end } = *piece else {
-                out.push(*piece);
-                continue;
-            };
-            let mut from = start;
-            each_field(&self.payload, &self.arena, start, end, |field| {
-                if field.number == number {
-                    if from < field.head {
-                        out.push(Piece::Run {
-                            start: from,
-                            end: field.head,
-                        });
-                    }
-                    from = field.end;
-                }
-                Ok(())
-            })?;
-            if from < end {
-                out.push(Piece::Run { start: from, end });
-            }
-        }
+        let mut out = Pieces::new();
+        self.without(&pieces, |field| Ok(field.number == number), &mut out)?;
         if start < end {
             out.push(Piece::Run { start, end });
         }

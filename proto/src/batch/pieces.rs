@@ -20,6 +20,9 @@ pub(crate) enum Piece {
     Child { level: Level, row: u32, place: u32 },
 }
 
+/// Pieces that are being put together.
+pub(crate) type Pieces = SmallVec<[Piece; 16]>;
+
 /// The pieces of a changed row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patch {
@@ -369,23 +372,39 @@ impl Data {
         new: Option<(u32, u32)>,
     ) -> Result<(), Error> {
         let patch = self.touch(level, row)?;
-        let mut out: SmallVec<[Piece; 16]> = SmallVec::new();
-        let mut new = new.map(|(start, end)| Piece::Run { start, end });
-        for piece in self.patch_pieces(patch) {
+        let mut out = Pieces::new();
+        let goes = |field: &Found| Ok(field.number < 32 && numbers >> field.number & 1 == 1);
+        let first = self.without(self.patch_pieces(patch), goes, &mut out)?;
+        if let Some((start, end)) = new {
+            out.insert(first.unwrap_or(out.len()), Piece::Run { start, end });
+        }
+        self.set_pieces(level, row, &out)
+    }
+
+    /// Appends to `out` these pieces less the fields for which `goes` holds; where in `out` the
+    /// first of them would be.
+    pub(crate) fn without(
+        &self,
+        pieces: &[Piece],
+        mut goes: impl FnMut(&Found) -> Result<bool, DecodeError>,
+        out: &mut Pieces,
+    ) -> Result<Option<usize>, DecodeError> {
+        let mut first = None;
+        for piece in pieces {
             let Piece::Run { start, end } = *piece else {
                 out.push(*piece);
                 continue;
             };
             let mut from = start;
             each_field(&self.payload, &self.arena, start, end, |field| {
-                if field.number < 32 && numbers >> field.number & 1 == 1 {
+                if goes(&field)? {
                     if from < field.head {
                         out.push(Piece::Run {
                             start: from,
                             end: field.head,
                         });
                     }
-                    out.extend(new.take());
+                    first.get_or_insert(out.len());
                     from = field.end;
                 }
                 Ok(())
@@ -394,8 +413,7 @@ impl Data {
                 out.push(Piece::Run { start: from, end });
             }
         }
-        out.extend(new);
-        self.set_pieces(level, row, &out)
+        Ok(first)
     }
 
     /// Lets `write` append to the arena; the addresses of what it wrote.

@@ -149,6 +149,19 @@ const CALL_SECONDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
+/// A counter for each signal: the beginning of its name and of its help text, how that goes on,
+/// and for each signal the end of the name, what is counted, and the stability.
+macro_rules! by_signal {
+    ($scope:expr, $name:literal, $before:literal, $after:literal,
+     $($end:literal $items:literal $stability:literal),+) => {
+        [$(counter(
+            $scope,
+            concat!($name, $end),
+            concat!($before, $items, $after, $stability),
+        )),+]
+    };
+}
+
 /// One descriptor a signal, in the order of [`Signal::index`].
 pub type PerSignal = [Descriptor; 4];
 
@@ -163,76 +176,40 @@ pub fn of(descriptors: &'static PerSignal, signal: Signal) -> &'static Descripto
 }
 
 /// `otelcol_receiver_accepted_*`; labels receiver, transport.
-pub static RECEIVER_ACCEPTED: PerSignal = [
-    counter(
-        RECEIVER,
-        "otelcol_receiver_accepted_spans",
-        "Number of spans successfully pushed into the pipeline. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_accepted_metric_points",
-        "Number of metric points successfully pushed into the pipeline. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_accepted_log_records",
-        "Number of log records successfully pushed into the pipeline. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_accepted_profile_samples",
-        "Number of profile samples successfully pushed into the pipeline. [Alpha]",
-    ),
-];
+pub static RECEIVER_ACCEPTED: PerSignal = by_signal!(
+    RECEIVER,
+    "otelcol_receiver_accepted_",
+    "Number of ",
+    " successfully pushed into the pipeline. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]",
+    "profile_samples" "profile samples" "[Alpha]"
+);
 
 /// `otelcol_receiver_refused_*`; labels receiver, transport.
-pub static RECEIVER_REFUSED: PerSignal = [
-    counter(
-        RECEIVER,
-        "otelcol_receiver_refused_spans",
-        "Number of spans that could not be pushed into the pipeline. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_refused_metric_points",
-        "Number of metric points that could not be pushed into the pipeline. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_refused_log_records",
-        "Number of log records that could not be pushed into the pipeline. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_refused_profile_samples",
-        "Number of profile samples that could not be pushed into the pipeline. [Alpha]",
-    ),
-];
+pub static RECEIVER_REFUSED: PerSignal = by_signal!(
+    RECEIVER,
+    "otelcol_receiver_refused_",
+    "Number of ",
+    " that could not be pushed into the pipeline. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]",
+    "profile_samples" "profile samples" "[Alpha]"
+);
 
 /// `otelcol_receiver_failed_*`; labels receiver, transport.
-pub static RECEIVER_FAILED: PerSignal = [
-    counter(
-        RECEIVER,
-        "otelcol_receiver_failed_spans",
-        "The number of spans that failed to be processed by the receiver due to internal errors. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_failed_metric_points",
-        "The number of metric points that failed to be processed by the receiver due to internal errors. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_failed_log_records",
-        "The number of log records that failed to be processed by the receiver due to internal errors. [Alpha]",
-    ),
-    counter(
-        RECEIVER,
-        "otelcol_receiver_failed_profile_samples",
-        "The number of profile samples that failed to be processed by the receiver due to internal errors. [Alpha]",
-    ),
-];
+pub static RECEIVER_FAILED: PerSignal = by_signal!(
+    RECEIVER,
+    "otelcol_receiver_failed_",
+    "The number of ",
+    " that failed to be processed by the receiver due to internal errors. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]",
+    "profile_samples" "profile samples" "[Alpha]"
+);
 
 /// With the gate `receiverhelper.newReceiverMetrics`; labels receiver, transport,
 /// outcome (success, refused, failure).
@@ -265,41 +242,25 @@ pub static PROCESSOR_DURATION: Descriptor = metric(
 );
 
 /// `otelcol_processor_memory_limiter_accepted_*`, profiles have none; label processor.
-pub static MEMORY_LIMITER_ACCEPTED: [Descriptor; 3] = [
-    counter(
-        MEMORY_LIMITER,
-        "otelcol_processor_memory_limiter_accepted_spans",
-        "Number of spans successfully pushed into the next component in the pipeline. [Alpha]",
-    ),
-    counter(
-        MEMORY_LIMITER,
-        "otelcol_processor_memory_limiter_accepted_metric_points",
-        "Number of metric points successfully pushed into the next component in the pipeline. [Alpha]",
-    ),
-    counter(
-        MEMORY_LIMITER,
-        "otelcol_processor_memory_limiter_accepted_log_records",
-        "Number of log records successfully pushed into the next component in the pipeline. [Alpha]",
-    ),
-];
+pub static MEMORY_LIMITER_ACCEPTED: [Descriptor; 3] = by_signal!(
+    MEMORY_LIMITER,
+    "otelcol_processor_memory_limiter_accepted_",
+    "Number of ",
+    " successfully pushed into the next component in the pipeline. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]"
+);
 /// `otelcol_processor_memory_limiter_refused_*`, profiles have none; label processor.
-pub static MEMORY_LIMITER_REFUSED: [Descriptor; 3] = [
-    counter(
-        MEMORY_LIMITER,
-        "otelcol_processor_memory_limiter_refused_spans",
-        "Number of spans that were rejected by the next component in the pipeline. [Alpha]",
-    ),
-    counter(
-        MEMORY_LIMITER,
-        "otelcol_processor_memory_limiter_refused_metric_points",
-        "Number of metric points that were rejected by the next component in the pipeline. [Alpha]",
-    ),
-    counter(
-        MEMORY_LIMITER,
-        "otelcol_processor_memory_limiter_refused_log_records",
-        "Number of log records that were rejected by the next component in the pipeline. [Alpha]",
-    ),
-];
+pub static MEMORY_LIMITER_REFUSED: [Descriptor; 3] = by_signal!(
+    MEMORY_LIMITER,
+    "otelcol_processor_memory_limiter_refused_",
+    "Number of ",
+    " that were rejected by the next component in the pipeline. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]"
+);
 
 /// Label processor.
 pub static BATCH_SIZE_TRIGGER: Descriptor = metric(
@@ -351,77 +312,41 @@ pub static BATCH_METADATA_CARDINALITY: Descriptor = Descriptor {
 };
 
 /// `otelcol_exporter_sent_*`; labels exporter, server_address, server_port, url_path.
-pub static EXPORTER_SENT: PerSignal = [
-    counter(
-        EXPORTER,
-        "otelcol_exporter_sent_spans",
-        "Number of spans successfully sent to destination. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_sent_metric_points",
-        "Number of metric points successfully sent to destination. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_sent_log_records",
-        "Number of log record successfully sent to destination. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_sent_profile_samples",
-        "Number of profile samples successfully sent to destination. [Development]",
-    ),
-];
+pub static EXPORTER_SENT: PerSignal = by_signal!(
+    EXPORTER,
+    "otelcol_exporter_sent_",
+    "Number of ",
+    " successfully sent to destination. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log record" "[Alpha]",
+    "profile_samples" "profile samples" "[Development]"
+);
 
 /// `otelcol_exporter_send_failed_*`; labels as sent, and error_type,
 /// error_permanent at level detailed.
-pub static EXPORTER_SEND_FAILED: PerSignal = [
-    counter(
-        EXPORTER,
-        "otelcol_exporter_send_failed_spans",
-        "Number of spans in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_send_failed_metric_points",
-        "Number of metric points in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_send_failed_log_records",
-        "Number of log records in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_send_failed_profile_samples",
-        "Number of profile samples in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. [Development]",
-    ),
-];
+pub static EXPORTER_SEND_FAILED: PerSignal = by_signal!(
+    EXPORTER,
+    "otelcol_exporter_send_failed_",
+    "Number of ",
+    " in failed attempts to send to destination. At detailed telemetry level, includes attributes: error.type (semantic convention), error.permanent. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]",
+    "profile_samples" "profile samples" "[Development]"
+);
 
 /// `otelcol_exporter_enqueue_failed_*`; label exporter.
-pub static EXPORTER_ENQUEUE_FAILED: PerSignal = [
-    counter(
-        EXPORTER,
-        "otelcol_exporter_enqueue_failed_spans",
-        "Number of spans failed to be added to the sending queue. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_enqueue_failed_metric_points",
-        "Number of metric points failed to be added to the sending queue. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_enqueue_failed_log_records",
-        "Number of log records failed to be added to the sending queue. [Alpha]",
-    ),
-    counter(
-        EXPORTER,
-        "otelcol_exporter_enqueue_failed_profile_samples",
-        "Number of profile samples failed to be added to the sending queue. [Development]",
-    ),
-];
+pub static EXPORTER_ENQUEUE_FAILED: PerSignal = by_signal!(
+    EXPORTER,
+    "otelcol_exporter_enqueue_failed_",
+    "Number of ",
+    " failed to be added to the sending queue. ",
+    "spans" "spans" "[Alpha]",
+    "metric_points" "metric points" "[Alpha]",
+    "log_records" "log records" "[Alpha]",
+    "profile_samples" "profile samples" "[Development]"
+);
 
 /// Labels exporter, data_type.
 pub static EXPORTER_IN_FLIGHT: Descriptor = gauge(
