@@ -12,6 +12,7 @@
 //! - [`json`]: OTLP/JSON into the same wire form, and out of it;
 //! - [`otap`]: requests as Arrow record batches in the OTAP data model, and back;
 //! - [`status`]: the names of gRPC's status codes;
+//! - [`symbols`]: the names of OTLP's enum values;
 //! - [`otlp`]: the messages as prost types, for tests and small responses only.
 //!
 //! ```
@@ -56,6 +57,7 @@ pub mod otap;
 pub mod otlp;
 mod signal;
 pub mod status;
+pub mod symbols;
 pub mod wire;
 
 pub use batch::Batch;

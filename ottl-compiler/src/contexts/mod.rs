@@ -119,7 +119,8 @@ impl Context {
 
     /// Its enum symbols.
     pub fn enums(self) -> impl Iterator<Item = (&'static str, i64)> {
-        enums::of(self).iter().copied().flatten().copied()
+        let symbols = enums::of(self).iter().copied().flatten();
+        symbols.map(|(name, number)| (*name, i64::from(*number)))
     }
 
     /// The value of an enum symbol.

@@ -28,26 +28,8 @@ declare! {
 declare! {
     /// Metrics are sent over OTLP.
     pub struct OtlpMetric as "config.OTLPMetric" {
-        /// `grpc` or `http/protobuf`.
-        protocol: Option<String> = None, omit "";
-        /// URL; over HTTP with the path, else `/v1/metrics`. Absent: `localhost` and the protocol's port.
-        endpoint: Option<String> = None, omit "";
-        /// Headers; never shown.
-        headers: Headers = Headers::default(), omit "";
-        /// Headers as one text, `a=b,c=d`; those of `headers` win.
-        headers_list: Option<String> = None, omit "";
-        /// Without TLS, where the endpoint has no scheme; gRPC only.
-        insecure: Option<bool> = None, omit "";
-        /// `gzip` or `none`.
-        compression: Option<String> = None, omit "";
-        /// Milliseconds an attempt. Absent: 10000.
-        timeout: Option<i64> = None, omit "";
-        /// File with the certificates that the server's is checked against.
-        certificate: Option<String> = None, omit "";
-        /// File with the client's certificate.
-        client_certificate: Option<String> = None, omit "";
-        /// File with the client's key.
-        client_key: Option<String> = None, omit "";
+        /// Where to, and how.
+        otlp: Otlp = Otlp::default(), squash "otlp";
         /// `cumulative`, `delta` or `lowmemory`.
         temporality_preference: Option<String> = None, omit "";
         /// `explicit_bucket_histogram` or `base2_exponential_bucket_histogram`.
@@ -100,11 +82,11 @@ declare! {
 }
 
 declare! {
-    /// Log records are sent over OTLP.
+    /// What is sent goes over OTLP.
     pub struct Otlp as "config.OTLP" {
         /// `grpc` or `http/protobuf`.
         protocol: Option<String> = None, omit "";
-        /// URL; over HTTP with the path, else `/v1/logs`. Absent: `localhost` and the protocol's port.
+        /// URL; over HTTP with the path, else `/v1/metrics` or `/v1/logs`. Absent: `localhost` and the protocol's port.
         endpoint: Option<String> = None, omit "";
         /// Headers; never shown.
         headers: Headers = Headers::default(), omit "";

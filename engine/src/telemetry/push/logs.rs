@@ -271,7 +271,7 @@ fn target(exporter: &LogExporter) -> Result<Option<Target>, String> {
     if exporter.console.is_some() {
         return Ok(None);
     }
-    let target = exporter.otlp.as_ref().and_then(Target::of_logs);
+    let target = exporter.otlp.as_ref().and_then(Target::new);
     target.map(Some).ok_or("no valid log exporter".into())
 }
 

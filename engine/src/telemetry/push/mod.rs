@@ -93,7 +93,7 @@ impl MetricPusher {
         let otlp = exporter.otlp.as_ref().ok_or("no valid metric exporter")?;
         let temporality = temporality(otlp)?;
         Ok(Some(MetricPusher {
-            sender: Target::of_metrics(otlp)
+            sender: Target::new(&otlp.otlp)
                 .ok_or("no valid metric exporter")?
                 .sender(trunkline_proto::Signal::Metrics)?,
             interval: millis(reader.interval, 60_000),

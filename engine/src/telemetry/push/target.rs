@@ -14,7 +14,7 @@ use trunkline_proto::{Batch, Signal};
 use super::millis;
 use crate::{
     component::{ComponentId, Consumer, CoreContext, GoDuration, Headers, Outcome, RequestContext},
-    config::telemetry::{Otlp, OtlpMetric},
+    config::telemetry::Otlp,
     exporters::{otlp_grpc, otlp_http},
     net::{
         admission::Budget,
@@ -46,9 +46,9 @@ pub struct Target {
 /// Sends requests of one signal.
 pub struct Sender(Rc<dyn Consumer>, Signal);
 
-macro_rules! target {
-    ($otlp:expr) => {{
-        let otlp = $otlp;
+impl Target {
+    /// `None` without a protocol.
+    pub fn new(otlp: &Otlp) -> Option<Target> {
         Some(Target {
             protocol: otlp.protocol.clone()?,
             endpoint: otlp.endpoint.clone(),
@@ -64,18 +64,6 @@ macro_rules! target {
             .map(|file| file.clone().unwrap_or_default()),
             headers_list: otlp.headers_list.clone(),
         })
-    }};
-}
-
-impl Target {
-    /// Of metrics; `None` without a protocol.
-    pub fn of_metrics(otlp: &OtlpMetric) -> Option<Target> {
-        target!(otlp)
-    }
-
-    /// Of logs; `None` without a protocol.
-    pub fn of_logs(otlp: &Otlp) -> Option<Target> {
-        target!(otlp)
     }
 
     /// The exporter of a signal, on this thread.
