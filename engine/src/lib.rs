@@ -36,6 +36,7 @@ pub mod exporters;
 pub mod extensions;
 pub mod graph;
 pub mod net;
+pub mod ottl;
 pub mod processors;
 pub mod queue;
 pub mod receivers;

@@ -6,6 +6,7 @@
 mod client_grpc;
 mod client_http;
 mod destinations;
+mod filter;
 mod json;
 mod keepalive;
 mod ledger;

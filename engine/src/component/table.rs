@@ -150,6 +150,7 @@ table! {
     Receiver "otlp" [Stable, Stable, Stable, Alpha] receivers::otlp::config::Config;
     Processor "attributes" [Beta, Beta, Beta, Undefined] processors::attributes::config::Config;
     Processor "batch" [Beta, Beta, Beta, Undefined] processors::batch::config::Config;
+    Processor "filter" [Alpha, Alpha, Alpha, Undefined] processors::filter::config::Config;
     Processor "memory_limiter" [Beta, Beta, Beta, Alpha] processors::memory_limiter::config::Config;
     Processor "resource" [Beta, Beta, Beta, Alpha] processors::resource::config::Config;
     Processor "transform" [Beta, Beta, Beta, Undefined] processors::transform::config::Config;

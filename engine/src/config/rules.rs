@@ -16,7 +16,7 @@ use crate::{
     exporters::{self, otlp_grpc, otlp_http},
     extensions::{health_check, zpages},
     net::config::{Compression, HttpServer, Middleware},
-    processors::{attributes, resource, transform},
+    processors::{attributes, filter, resource, transform},
     queue::config::SendingQueue,
     receivers,
 };
@@ -261,6 +261,9 @@ fn own_reason(component: &Component, signal: Signal) -> Option<String> {
         return config.buildable(signal).err();
     }
     if let Some(config) = component.config::<transform::config::Config>() {
+        return config.buildable(signal).err();
+    }
+    if let Some(config) = component.config::<filter::config::Config>() {
         return config.buildable(signal).err();
     }
     if let Some(config) = component.config::<resource::config::Config>() {

@@ -253,6 +253,9 @@ impl Builder<'_> {
         } else if let Some(config) = component.config::<processors::transform::config::Config>() {
             processors::transform::build(config, &name, signal, self.core, ledger, next)
                 .map_err(failed)
+        } else if let Some(config) = component.config::<processors::filter::config::Config>() {
+            processors::filter::build(config, &name, signal, self.core, ledger, next)
+                .map_err(failed)
         } else if let Some(config) = component.config::<processors::batch::config::Config>() {
             processors::batch::build(config, &name, signal, self.core, ledger, next).map_err(failed)
         } else if let Some(config) =

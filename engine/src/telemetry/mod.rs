@@ -13,6 +13,6 @@ pub mod setup;
 
 pub use ledger::{Held, Leaving, Ledger, LedgerBalance, PipelineLedger};
 pub use metrics::{
-    BatchMetrics, Counter, Destination, ExporterMetrics, Gauge, Histogram, Level,
+    BatchMetrics, Counter, Destination, ExporterMetrics, FilterMetrics, Gauge, Histogram, Level,
     MemoryLimiterMetrics, ProcessorMetrics, QueueMetrics, ReceiverMetrics, Registry,
 };

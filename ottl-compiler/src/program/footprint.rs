@@ -132,6 +132,16 @@ pub fn of(condition: &Condition, editor: &Call) -> (Vec<Footprint>, Vec<Footprin
     (walk.reads, walk.writes)
 }
 
+/// What a condition reads.
+pub fn reads(condition: &Condition) -> Vec<Footprint> {
+    let mut walk = Walk {
+        reads: Vec::new(),
+        writes: Vec::new(),
+    };
+    walk.condition(condition);
+    walk.reads
+}
+
 impl Walk {
     fn read(&mut self, path: &PathNode) {
         for key in &path.keys {

@@ -32,6 +32,17 @@ pub struct Program {
     pub statements: Vec<Statement>,
 }
 
+impl Program {
+    /// Whether it looks at the request and its sender (`otelcol.…`).
+    pub fn reads_request(&self) -> bool {
+        let of_request = |read: &Footprint| read.context == Context::OtelCol;
+        let mut conditions = self.conditions.iter();
+        let mut statements = self.statements.iter();
+        conditions.any(|of| footprint::reads(&of.condition).iter().any(of_request))
+            || statements.any(|statement| statement.reads.iter().any(of_request))
+    }
+}
+
 /// A condition and its text.
 #[derive(Clone, Debug)]
 pub struct ConditionOf {

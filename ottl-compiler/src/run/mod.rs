@@ -1,8 +1,9 @@
 //! The evaluator by rows: runs a checked program on one row after the other, exactly as the
 //! reference does. What works on columns falls back to it where rows depend on each other, and
 //! is tested against it. Reading and writing paths is in `paths`, values in `eval`, error modes
-//! and counts in `sequence`.
+//! and counts in `sequence`, the choice of rows in `conditions`.
 
+mod conditions;
 mod eval;
 mod paths;
 mod read;
@@ -15,6 +16,7 @@ mod write;
 use smallvec::SmallVec;
 use trunkline_proto::batch::{Data, Level};
 
+pub use conditions::{Selected, Verdict, conditions, matches};
 pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
 pub use target::{Entries, Target};
 pub(crate) use write::owned_entries;

@@ -48,7 +48,8 @@ pub struct Counts {
 pub struct RowFailure<'a> {
     /// The statement or condition.
     pub source: &'a str,
-    /// Which of the program's statements; of a condition of the group, none.
+    /// Which of the program's statements, or of its conditions where these alone are asked; none
+    /// for a condition of a group.
     pub statement: Option<usize>,
     /// The row.
     pub row: u32,

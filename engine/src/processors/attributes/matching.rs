@@ -93,13 +93,19 @@ fn set(flags: &mut [bool], row: u32, value: bool) {
 
 /// Texts, one of which must match.
 #[derive(Debug)]
-enum Texts {
+pub enum Texts {
+    /// As they are.
     Strict(HashSet<Vec<u8>>),
+    /// By patterns.
     Regexp(Vec<Regex>),
 }
 
 impl Texts {
-    fn compile<'a>(
+    /// Compiles a list.
+    ///
+    /// # Errors
+    /// A pattern that is not one.
+    pub fn compile<'a>(
         kind: MatchType,
         texts: impl IntoIterator<Item = &'a str>,
     ) -> Result<Texts, String> {
@@ -129,7 +135,8 @@ impl Texts {
             .map_err(|e| format!("error creating {what} filters: {e}"))
     }
 
-    fn match_text(&self, text: &[u8]) -> bool {
+    /// Whether one matches.
+    pub fn match_text(&self, text: &[u8]) -> bool {
         match self {
             Texts::Strict(texts) => texts.contains(text),
             Texts::Regexp(patterns) => patterns.iter().any(|pattern| pattern.is_match(text)),
@@ -139,7 +146,7 @@ impl Texts {
 
 /// An attribute that must be there, and what its value must be.
 #[derive(Debug)]
-struct Attribute {
+pub struct Attribute {
     key: Vec<u8>,
     value: AttributeValue,
 }
@@ -154,7 +161,11 @@ enum AttributeValue {
 }
 
 impl Attribute {
-    fn compile(kind: MatchType, list: &[MatchAttribute]) -> Result<Vec<Attribute>, String> {
+    /// Compiles a list.
+    ///
+    /// # Errors
+    /// The Collector's texts: an empty key, a value that is no pattern.
+    pub fn compile(kind: MatchType, list: &[MatchAttribute]) -> Result<Vec<Attribute>, String> {
         list.iter()
             .map(|attribute| {
                 if attribute.key.is_empty() {
@@ -184,7 +195,13 @@ impl Attribute {
             .collect()
     }
 
-    fn match_value(&self, value: Option<Value<'_>>) -> bool {
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Whether a value, `None` where the attribute is not there, is what it must be.
+    pub fn match_value(&self, value: Option<Value<'_>>) -> bool {
         let Some(value) = value else { return false };
         match &self.value {
             AttributeValue::Any => true,

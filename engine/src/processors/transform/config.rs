@@ -1,49 +1,17 @@
 //! Keys and defaults of the processor `transform`. What the statements say is `trunkline_ottl`'s
 //! to read; here is which context each group has and where in the file each statement stands.
 
-use trunkline_ottl::{
-    Compiler, Program, contexts::Context, error::Diagnostics, functions::Host, run,
-};
+use trunkline_ottl::{Compiler, Program, contexts::Context, functions::Host, run};
 use trunkline_proto::Signal;
 
 use crate::{
-    component::{Printed, Problems, Setting, Shape, choice, declare},
+    component::{Printed, Problems, Setting, Shape, declare},
     config::{
         diagnostics::Decoder,
-        node::{Node, Position, Value},
+        node::{Node, Value},
     },
+    ottl::{ErrorMode, Fault, Statement, faults},
 };
-
-choice! {
-    /// What happens when a statement or condition fails on an item.
-    pub enum ErrorMode as "ottl.ErrorMode", message "unknown error mode %s", any_case {
-        /// The statement is passed over on this item, and the failure logged.
-        Ignore = "ignore";
-        /// The statement is passed over on this item.
-        Silent = "silent";
-        /// The request is refused.
-        Propagate = "propagate";
-    }
-}
-
-// The macro takes no attributes.
-#[allow(clippy::derivable_impls)]
-impl Default for ErrorMode {
-    fn default() -> Self {
-        ErrorMode::Ignore
-    }
-}
-
-impl ErrorMode {
-    /// The evaluator's word for it.
-    pub fn mode(self) -> run::ErrorMode {
-        match self {
-            ErrorMode::Ignore => run::ErrorMode::Ignore,
-            ErrorMode::Silent => run::ErrorMode::Silent,
-            ErrorMode::Propagate => run::ErrorMode::Propagate,
-        }
-    }
-}
 
 declare! {
     /// Changes telemetry by OTTL statements.
@@ -75,38 +43,6 @@ declare! {
         shared_cache: bool = false, omit "";
         /// The statements, in order.
         statements: Vec<Statement> = Vec::new();
-    }
-}
-
-/// A statement or condition, and where it stands.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    text: String,
-    at: Position,
-}
-
-impl Default for Statement {
-    fn default() -> Self {
-        Statement {
-            text: String::new(),
-            at: Position::whole(""),
-        }
-    }
-}
-
-impl Setting for Statement {
-    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
-        self.at = node.at.clone();
-        self.text.decode(node, cx);
-    }
-    fn clear(&mut self) {
-        self.text.clear();
-    }
-    fn print(&self) -> Printed {
-        self.text.print()
-    }
-    fn shape(&self) -> Shape {
-        Shape::Text
     }
 }
 
@@ -184,9 +120,6 @@ pub struct Compiled {
     /// It shares a cache with others of its context.
     pub shared_cache: bool,
 }
-
-/// What is wrong with a statement, and where that stands.
-type Fault = (Option<Position>, String);
 
 impl Config {
     fn rules(&self, problems: &mut Problems) {
@@ -283,25 +216,11 @@ impl Config {
         let conditions: Vec<&str> = conditions.iter().map(String::as_str).collect();
         let program = compiler
             .statements(&statements, &conditions)
-            .map_err(|errors| faults(group, &errors))?;
+            .map_err(|errors| faults(group.statements.iter().chain(&group.conditions), &errors))?;
         Ok(Compiled {
             program,
             mode: group.error_mode.unwrap_or(self.error_mode).mode(),
             shared_cache: group.shared_cache,
         })
     }
-}
-
-/// Each error with the place of the statement that it is about.
-fn faults(group: &Group, errors: &Diagnostics) -> Vec<Fault> {
-    let place = |text: &str| {
-        let mut all = group.statements.iter().chain(&group.conditions);
-        all.find(|statement| statement.text == text)
-            .map(|found| found.at.clone())
-    };
-    let located = errors
-        .0
-        .iter()
-        .map(|error| (place(error.source_text()), error.to_string()));
-    located.collect()
 }

@@ -4,26 +4,17 @@
 
 pub mod config;
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    future::ready,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, future::ready, rc::Rc, sync::Arc};
 
 use tonic::Code;
-use trunkline_ottl::{
-    contexts::Context,
-    run::{self, Counts, Request, RowFailure, Stopped},
-};
+use trunkline_ottl::run::{self, Counts, Request, RowFailure, Stopped};
 use trunkline_proto::{Batch, Signal, batch::Error};
 
 use self::config::{Compiled, Config};
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
     net::admission::Budget,
+    ottl::{ROW, Said, known},
     telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
@@ -44,20 +35,6 @@ struct Group {
     said: Vec<Said>,
 }
 
-/// When a failure of a statement was last logged, and how many were held back since.
-#[derive(Default)]
-struct Said {
-    last: Cell<Option<Instant>>,
-    held_back: Cell<u64>,
-}
-
-/// Least time between two warnings about one statement.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
-/// edits.
-const ROW: usize = 160;
-
 /// Builds the processor `transform` with the id `id` for a pipeline of `signal`.
 ///
 /// # Errors
@@ -74,15 +51,7 @@ pub fn build(
         let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
         texts.join("\n")
     })?;
-    let reads_request = compiled.iter().any(|group| {
-        let statements = &group.program.statements;
-        // Conditions of groups are few, and not asked one by one.
-        !group.program.conditions.is_empty()
-            || statements
-                .iter()
-                .flat_map(|statement| &statement.reads)
-                .any(|read| read.context == Context::OtelCol)
-    });
+    let reads_request = compiled.iter().any(|group| group.program.reads_request());
     let groups = compiled.into_iter().map(|compiled| Group {
         said: (0..=compiled.program.statements.len())
             .map(|_| Said::default())
@@ -151,25 +120,6 @@ impl Transform {
     }
 }
 
-/// What statements may know of a request. There are no authenticators yet.
-fn known(context: &RequestContext) -> Request {
-    let mut metadata: Vec<(String, Vec<String>)> = Vec::new();
-    for (key, value) in context.metadata.iter().flat_map(|metadata| metadata.iter()) {
-        match metadata.iter_mut().find(|(known, _)| known == key) {
-            Some((_, values)) => values.push(value.clone()),
-            None => metadata.push((key.clone(), vec![value.clone()])),
-        }
-    }
-    Request {
-        address: context
-            .client
-            .map(|client| client.ip().to_canonical().to_string()),
-        grpc: metadata.clone(),
-        metadata,
-        auth: Vec::new(),
-    }
-}
-
 impl Group {
     /// Logs a failure, unless one of the same statement was logged a moment ago.
     fn tell(&self, failure: &RowFailure<'_>) {
@@ -177,12 +127,9 @@ impl Group {
         let Some(said) = self.said.get(failure.statement.unwrap_or(conditions)) else {
             return;
         };
-        if said.last.get().is_some_and(|last| last.elapsed() < QUIET) {
-            said.held_back.set(said.held_back.get() + 1);
+        let Some(held_back) = said.again() else {
             return;
-        }
-        said.last.set(Some(Instant::now()));
-        let held_back = said.held_back.take();
+        };
         let (source, error) = (failure.source, failure.cause);
         match failure.statement {
             Some(_) => tracing::warn!(

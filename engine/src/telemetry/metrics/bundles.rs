@@ -219,6 +219,39 @@ impl MemoryLimiterMetrics {
     }
 }
 
+/// What a filter dropped: `otelcol_processor_filter_*`, and the metrics that every processor has.
+#[derive(Debug)]
+pub struct FilterMetrics {
+    /// `None` for profiles, which are not filtered.
+    filtered: Option<Counter>,
+    processor: ProcessorMetrics,
+}
+
+impl FilterMetrics {
+    /// Of the processor `processor` (its id) in a pipeline of `signal`.
+    pub fn new(registry: &Registry, core: usize, processor: &str, signal: Signal) -> Self {
+        let labels = [("filter", processor)];
+        let descriptor = desc::FILTER_FILTERED.get(signal.index());
+        FilterMetrics {
+            filtered: descriptor.map(|descriptor| registry.counter(core, descriptor, &labels)),
+            processor: ProcessorMetrics::new(registry, core, processor, signal),
+        }
+    }
+
+    /// `n` items were dropped by conditions; the series appears with the first batch.
+    #[inline]
+    pub fn filtered(&self, n: u64) {
+        if let Some(filtered) = &self.filtered {
+            filtered.add(n);
+        }
+    }
+
+    /// What every processor counts.
+    pub fn processor(&self) -> &ProcessorMetrics {
+        &self.processor
+    }
+}
+
 /// What a `batch` processor sent: `otelcol_processor_batch_*`.
 #[derive(Debug)]
 pub struct BatchMetrics {

@@ -95,6 +95,8 @@ const RECEIVER: &str = "go.opentelemetry.io/collector/receiver/receiverhelper";
 const PROCESSOR: &str = "go.opentelemetry.io/collector/processor/processorhelper";
 const BATCH: &str = "go.opentelemetry.io/collector/processor/batchprocessor";
 const MEMORY_LIMITER: &str = "go.opentelemetry.io/collector/processor/memorylimiterprocessor";
+const FILTER: &str =
+    "github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor";
 const EXPORTER: &str = "go.opentelemetry.io/collector/exporter/exporterhelper";
 const SERVICE: &str = "go.opentelemetry.io/collector/service";
 const OTELHTTP: &str = "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp";
@@ -261,6 +263,25 @@ pub static MEMORY_LIMITER_REFUSED: [Descriptor; 3] = by_signal!(
     "metric_points" "metric points" "[Alpha]",
     "log_records" "log records" "[Alpha]"
 );
+
+/// `otelcol_processor_filter_*.filtered`, profiles have none here; label filter.
+pub static FILTER_FILTERED: [Descriptor; 3] = [
+    counter(
+        FILTER,
+        "otelcol_processor_filter_spans_filtered",
+        "Number of spans dropped by the filter processor [Development]",
+    ),
+    counter(
+        FILTER,
+        "otelcol_processor_filter_datapoints_filtered",
+        "Number of metric data points dropped by the filter processor [Development]",
+    ),
+    counter(
+        FILTER,
+        "otelcol_processor_filter_logs_filtered",
+        "Number of logs dropped by the filter processor [Development]",
+    ),
+];
 
 /// Label processor.
 pub static BATCH_SIZE_TRIGGER: Descriptor = metric(

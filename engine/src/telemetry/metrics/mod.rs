@@ -13,8 +13,8 @@ mod registry;
 pub mod views;
 
 pub use bundles::{
-    BatchMetrics, Destination, ExporterMetrics, InFlight, InPipeline, MemoryLimiterMetrics,
-    ProcessorMetrics, QueueMetrics, ReceiverMetrics,
+    BatchMetrics, Destination, ExporterMetrics, FilterMetrics, InFlight, InPipeline,
+    MemoryLimiterMetrics, ProcessorMetrics, QueueMetrics, ReceiverMetrics,
 };
 pub use cells::{Counter, Gauge, Histogram};
 pub use descriptors::{Across, Descriptor, Kind, Level, Unit};

@@ -11,6 +11,7 @@ mod flatten;
 mod golden;
 mod modes;
 mod property;
+mod selection;
 mod statements;
 
 use trunkline_proto::{Batch, Signal, batch::Data, json};

@@ -1,0 +1,148 @@
+//! What the components that run OTTL share: where in the file a statement stands, error modes,
+//! what statements may know of the request, and warnings that do not flood the log. What
+//! statements mean is `trunkline_ottl`'s; when they run is each component's.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use trunkline_ottl::{error::Diagnostics, run};
+
+use crate::{
+    component::{Printed, RequestContext, Setting, Shape, choice},
+    config::{
+        diagnostics::Decoder,
+        node::{Node, Position},
+    },
+};
+
+choice! {
+    /// What happens when a statement or condition fails on an item.
+    pub enum ErrorMode as "ottl.ErrorMode", message "unknown error mode %s", any_case {
+        /// The statement is passed over on this item, and the failure logged.
+        Ignore = "ignore";
+        /// The statement is passed over on this item.
+        Silent = "silent";
+        /// The request is refused.
+        Propagate = "propagate";
+    }
+}
+
+// The macro takes no attributes.
+#[allow(clippy::derivable_impls)]
+impl Default for ErrorMode {
+    fn default() -> Self {
+        ErrorMode::Ignore
+    }
+}
+
+impl ErrorMode {
+    /// The evaluator's word for it.
+    pub fn mode(self) -> run::ErrorMode {
+        match self {
+            ErrorMode::Ignore => run::ErrorMode::Ignore,
+            ErrorMode::Silent => run::ErrorMode::Silent,
+            ErrorMode::Propagate => run::ErrorMode::Propagate,
+        }
+    }
+}
+
+/// A statement or condition, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// As the user wrote it.
+    pub text: String,
+    /// Where it stands in the configuration.
+    pub at: Position,
+}
+
+impl Default for Statement {
+    fn default() -> Self {
+        Statement {
+            text: String::new(),
+            at: Position::whole(""),
+        }
+    }
+}
+
+impl Setting for Statement {
+    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
+        self.at = node.at.clone();
+        self.text.decode(node, cx);
+    }
+    fn clear(&mut self) {
+        self.text.clear();
+    }
+    fn print(&self) -> Printed {
+        self.text.print()
+    }
+    fn shape(&self) -> Shape {
+        Shape::Text
+    }
+}
+
+/// What is wrong with a statement, and where that stands.
+pub type Fault = (Option<Position>, String);
+
+/// Each error with the place of the statement that it is about.
+pub fn faults<'a>(
+    statements: impl Iterator<Item = &'a Statement> + Clone,
+    errors: &Diagnostics,
+) -> Vec<Fault> {
+    let place = |text: &str| {
+        let found = statements.clone().find(|statement| statement.text == text);
+        found.map(|found| found.at.clone())
+    };
+    let located = errors
+        .0
+        .iter()
+        .map(|error| (place(error.source_text()), error.to_string()));
+    located.collect()
+}
+
+/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
+/// edits.
+pub const ROW: usize = 160;
+
+/// What statements may know of a request. There are no authenticators yet.
+pub fn known(context: &RequestContext) -> run::Request {
+    let mut metadata: Vec<(String, Vec<String>)> = Vec::new();
+    for (key, value) in context.metadata.iter().flat_map(|metadata| metadata.iter()) {
+        match metadata.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) => values.push(value.clone()),
+            None => metadata.push((key.clone(), vec![value.clone()])),
+        }
+    }
+    run::Request {
+        address: context
+            .client
+            .map(|client| client.ip().to_canonical().to_string()),
+        grpc: metadata.clone(),
+        metadata,
+        auth: Vec::new(),
+    }
+}
+
+/// When a failure of a statement was last logged, and how many were held back since.
+#[derive(Debug, Default)]
+pub struct Said {
+    last: Cell<Option<Instant>>,
+    held_back: Cell<u64>,
+}
+
+/// Least time between two warnings about one statement.
+const QUIET: Duration = Duration::from_secs(1);
+
+impl Said {
+    /// Whether a failure is to be logged now: how many were held back before it. `None` holds it
+    /// back, because one was logged a moment ago.
+    pub fn again(&self) -> Option<u64> {
+        if self.last.get().is_some_and(|last| last.elapsed() < QUIET) {
+            self.held_back.set(self.held_back.get() + 1);
+            return None;
+        }
+        self.last.set(Some(Instant::now()));
+        Some(self.held_back.take())
+    }
+}

@@ -1,0 +1,188 @@
+//! Conditions over all rows of a context at once: which rows one of them holds on. For whoever
+//! chooses rows (filter, routing, sampling) instead of changing them; statements that choose by
+//! what they do are here too. What is done with the rows is the caller's.
+
+use trunkline_proto::batch::Data;
+
+use super::{ErrorMode, Request, Row, RowFailure, Stopped};
+use crate::{failure::Failure, program::Program};
+
+/// A set of rows of one level, by row number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selected {
+    bits: Vec<u64>,
+    len: usize,
+}
+
+impl Selected {
+    /// An empty set for row numbers below `rows`; it grows when it must.
+    pub fn with_capacity(rows: usize) -> Selected {
+        Selected {
+            bits: vec![0; rows.div_ceil(64)],
+            len: 0,
+        }
+    }
+
+    /// Adds a row.
+    #[inline]
+    pub fn insert(&mut self, row: u32) {
+        let (word, bit) = (row as usize / 64, 1 << (row % 64));
+        if word >= self.bits.len() {
+            self.bits.resize(word + 1, 0);
+        }
+        if let Some(word) = self.bits.get_mut(word) {
+            self.len += usize::from(*word & bit == 0);
+            *word |= bit;
+        }
+    }
+
+    /// Whether a row is in it.
+    #[inline]
+    pub fn contains(&self, row: u32) -> bool {
+        let word = self.bits.get(row as usize / 64);
+        word.is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// How many rows are in it.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// No row is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// What conditions say of the rows of a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// The rows on which one of the conditions holds. In a context without rows (`otelcol`) the
+    /// request as a whole is row 0.
+    pub selected: Selected,
+    /// How many evaluations failed; in [`ErrorMode::Propagate`] one a row at most.
+    pub failed: u64,
+    /// The first failure, in [`ErrorMode::Propagate`].
+    pub stopped: Option<Stopped>,
+}
+
+/// Evaluates the conditions of a program on all rows of its context: from left to right on each
+/// row, until one holds. A condition that fails on a row is passed over there, and `tell` hears of
+/// it in [`ErrorMode::Ignore`]; in [`ErrorMode::Propagate`] the row is not selected, and the
+/// others are evaluated all the same. Each row has a scratch map of its own.
+///
+/// # Errors
+/// [`Failure::Batch`] when the request cannot be taken apart.
+pub fn conditions(
+    program: &Program,
+    data: &mut Data,
+    request: &Request,
+    mode: ErrorMode,
+    tell: &mut dyn FnMut(RowFailure<'_>),
+) -> Result<Verdict, Failure> {
+    each_row(program, data, request, |row, number, verdict| {
+        for (at, condition) in program.conditions.iter().enumerate() {
+            match row.holds(&condition.condition) {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(cause) => {
+                    verdict.failed += 1;
+                    match mode {
+                        ErrorMode::Silent => {}
+                        ErrorMode::Ignore => tell(RowFailure {
+                            source: &condition.source,
+                            statement: Some(at),
+                            row: number,
+                            cause: &cause,
+                        }),
+                        ErrorMode::Propagate => {
+                            verdict.stopped.get_or_insert_with(|| Stopped {
+                                source: condition.source.to_string(),
+                                condition: true,
+                                row: number,
+                                cause,
+                            });
+                            return false;
+                        }
+                    }
+                }
+            }
+        }
+        false
+    })
+}
+
+/// Runs the statements of a program on all rows of its context, each row through all of them, and
+/// selects those on which the condition of one held and its editor worked. Failures go as in
+/// [`conditions`].
+///
+/// # Errors
+/// [`Failure::Batch`] when the request cannot be taken apart.
+pub fn matches(
+    program: &Program,
+    data: &mut Data,
+    request: &Request,
+    mode: ErrorMode,
+    tell: &mut dyn FnMut(RowFailure<'_>),
+) -> Result<Verdict, Failure> {
+    each_row(program, data, request, |row, number, verdict| {
+        let mut matched = false;
+        for (at, statement) in program.statements.iter().enumerate() {
+            let result = match row.holds(&statement.condition) {
+                Ok(false) => continue,
+                Ok(true) => row.edit(&statement.editor),
+                Err(cause) => Err(cause),
+            };
+            let Err(cause) = result else {
+                matched = true;
+                continue;
+            };
+            verdict.failed += 1;
+            match mode {
+                ErrorMode::Silent => {}
+                ErrorMode::Ignore => tell(RowFailure {
+                    source: &statement.source,
+                    statement: Some(at),
+                    row: number,
+                    cause: &cause,
+                }),
+                ErrorMode::Propagate => {
+                    verdict.stopped.get_or_insert_with(|| Stopped {
+                        source: statement.source.to_string(),
+                        condition: false,
+                        row: number,
+                        cause,
+                    });
+                    return false;
+                }
+            }
+        }
+        matched
+    })
+}
+
+/// Calls `judge` for every row of the program's context, and selects those it says yes to.
+fn each_row(
+    program: &Program,
+    data: &mut Data,
+    request: &Request,
+    mut judge: impl FnMut(&mut Row<'_>, u32, &mut Verdict) -> bool,
+) -> Result<Verdict, Failure> {
+    let (rows, count) = match program.context.level() {
+        Some(level) => (data.rows(level)?, data.row_count(level)?),
+        None => (vec![0], 1),
+    };
+    let mut verdict = Verdict {
+        selected: Selected::with_capacity(count),
+        ..Verdict::default()
+    };
+    let mut cache = Vec::new();
+    for number in rows {
+        cache.clear();
+        let mut row = Row::new(data, program.context, number, &mut cache, request)?;
+        if judge(&mut row, number, &mut verdict) {
+            verdict.selected.insert(number);
+        }
+    }
+    Ok(verdict)
+}
