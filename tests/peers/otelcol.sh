@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Builds the Go Collector 0.164 with the components that a gateway talks to: the
 # otlp receiver, both OTLP exporters, file, debug, nop, batch, memory_limiter,
-# attributes, resource, health_check. Leaves target/peers/otelcol (or $P/otelcol);
+# attributes, resource, transform, filter, health_check. Leaves target/peers/otelcol (or $P/otelcol);
 # needs Go >= 1.26 and its module proxy. Some three minutes when nothing is cached.
 set -euo pipefail
 P=${P:-target/peers}
 mkdir -p "$P/src"
 P=$(realpath "$P")
 # One that an earlier version of this script left may lack what was added since.
-if [ -x "$P/otelcol" ] && [[ $("$P/otelcol" components) == *'name: attributes'* ]]; then exit 0; fi
+if [ -x "$P/otelcol" ] && [[ $("$P/otelcol" components) == *'name: filter'* ]]; then exit 0; fi
 O=$P/src/otelcol-build
 rm -rf "$O"
 mkdir -p "$O"
@@ -18,7 +18,7 @@ C=github.com/open-telemetry/opentelemetry-collector-contrib
 V=v0.164.0  # collector modules
 V1=v1.70.0  # their stable ones
 OLD=v0.161.0
-FILTER=v0.164.1  # what attributes and resource match and change with
+FILTER=v0.164.1  # transform, filter, and what attributes and resource match and change with
 
 # go.opentelemetry.io/collector/internal/statusutil is imported by 0.164 and not
 # published; as a package it stood inside the core module at 0.161.
@@ -108,6 +108,36 @@ func WithProfileConverters[K any](m map[string]ottl.Factory[K]) map[string]ottl.
 	return m
 }
 GO
+# transform imports a third one, for one of its metric functions: where it cannot be had, that
+# function is refused.
+module expohisto $C/pkg/expohisto; mkdir -p expohisto/conversion
+cat > expohisto/conversion/conversion.go <<GO
+// Package conversion has the shape that the transform processor wants.
+package conversion
+
+import "errors"
+
+type Buckets struct {
+	Offset int32
+	Counts interface {
+		Len() int
+		At(int) uint64
+	}
+}
+
+type ExponentialHistogram struct {
+	Count         uint64
+	Scale         int32
+	ZeroThreshold float64
+	ZeroCount     uint64
+	Positive      Buckets
+	Negative      Buckets
+}
+
+func ToExplicit(ExponentialHistogram, []float64, string) ([]uint64, error) {
+	return nil, errors.New("conversion of exponential histograms is not in this build")
+}
+GO
 cd - > /dev/null
 
 [ -x "$P/src/bin/builder" ] || GOBIN="$P/src/bin" GOFLAGS=-buildvcs=false go install "$K/cmd/builder@$V"
@@ -126,6 +156,8 @@ processors:
   - gomod: $K/processor/memorylimiterprocessor $V
   - gomod: $C/processor/attributesprocessor $V
   - gomod: $C/processor/resourceprocessor $V
+  - gomod: $C/processor/transformprocessor $FILTER
+  - gomod: $C/processor/filterprocessor $FILTER
 extensions:
   - gomod: $C/extension/healthcheckextension $V
 providers:
@@ -136,6 +168,7 @@ replaces:
   - $K/internal/statusutil => $O/statusutil
   - $C/pkg/ottl/xottl => $O/xottl
   - $C/pkg/ottl/contexts/xprofile => $O/xprofile
+  - $C/pkg/expohisto => $O/expohisto
 YAML
 "$P/src/bin/builder" --config "$O/builder.yaml" --skip-get-modules --skip-compilation > "$O/build.log" 2>&1 || { tail -40 "$O/build.log"; exit 1; }
 cd "$O/otelcol"
