@@ -50,6 +50,7 @@ mod error;
 mod field_access;
 mod field_columns;
 mod fields;
+pub mod frame;
 mod level;
 mod partition;
 mod pieces;

@@ -1,0 +1,225 @@
+//! A column of a frame: by position a kind and 64 bits of payload, and what became of the value
+//! since it was loaded.
+
+/// What a value is. Kinds from [`kind::FREE`] on are whoever's who works with the frame; a value
+/// of such a kind cannot be written.
+pub mod kind {
+    /// Nothing: not there, or empty.
+    pub const NIL: u8 = 0;
+    /// A bool: 0 or 1.
+    pub const BOOL: u8 = 1;
+    /// An integer with sign.
+    pub const INT: u8 = 2;
+    /// The bits of a double.
+    pub const DOUBLE: u8 = 3;
+    /// The [`span`](super::span) of a string.
+    pub const STRING: u8 = 4;
+    /// The span of bytes.
+    pub const BYTES: u8 = 5;
+    /// The span of an encoded `AnyValue` that is a map.
+    pub const MAP: u8 = 6;
+    /// The span of an encoded `AnyValue` that is a list.
+    pub const LIST: u8 = 7;
+    /// The first kind that frames know nothing of.
+    pub const FREE: u8 = 16;
+}
+
+/// Where bytes are, in 64 bits: an address (payload or arena) or, with the highest bit set, an
+/// offset into the frame's heap; above it the length.
+pub mod span {
+    /// Bytes that a heap holds at most.
+    pub const MOST: usize = (1 << 31) - 1;
+    const HEAP: u64 = 1 << 63;
+
+    /// Between two addresses.
+    #[inline(always)]
+    pub(crate) fn between(start: u32, end: u32) -> u64 {
+        u64::from(start) | u64::from(end.wrapping_sub(start)) << 32
+    }
+
+    /// In the heap.
+    #[inline(always)]
+    pub fn heap(at: usize, len: usize) -> u64 {
+        HEAP | at as u64 | (len as u64) << 32
+    }
+
+    /// Its length in bytes.
+    #[inline(always)]
+    pub fn len(span: u64) -> usize {
+        (span << 1 >> 33) as usize
+    }
+
+    /// Its first `len` bytes.
+    #[inline(always)]
+    pub fn cut(span: u64, len: usize) -> u64 {
+        span & (HEAP | 0xffff_ffff) | (len as u64) << 32
+    }
+
+    /// `len` bytes from `from` on.
+    #[inline(always)]
+    pub fn slice(span: u64, from: usize, len: usize) -> u64 {
+        cut(span + from as u64, len)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_heap(span: u64) -> bool {
+        span & HEAP != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn start(span: u64) -> u32 {
+        span as u32
+    }
+}
+
+/// What became of a value.
+pub(super) mod state {
+    /// There was none, and is none.
+    pub const ABSENT: u8 = 0;
+    /// As it was loaded.
+    pub const ORIGINAL: u8 = 1;
+    /// Another stands in its place.
+    pub const REPLACED: u8 = 2;
+    /// It was removed.
+    pub const GONE: u8 = 3;
+    /// There was none.
+    pub const NEW: u8 = 4;
+    /// It was removed, and one put at the end.
+    pub const MOVED: u8 = 5;
+}
+
+/// Values by position.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    pub(super) kinds: Vec<u8>,
+    pub(super) bits: Vec<u64>,
+    pub(super) states: Vec<u8>,
+    /// For what is new: which of the births it was.
+    pub(super) births: Vec<u32>,
+}
+
+pub(super) static EMPTY: Column = Column {
+    kinds: Vec::new(),
+    bits: Vec::new(),
+    states: Vec::new(),
+    births: Vec::new(),
+};
+
+impl Column {
+    /// The kinds.
+    #[inline(always)]
+    pub fn kinds(&self) -> &[u8] {
+        &self.kinds
+    }
+
+    /// The payloads.
+    #[inline(always)]
+    pub fn bits(&self) -> &[u64] {
+        &self.bits
+    }
+
+    /// The kinds and payloads of a column that no row has: somewhere to compute into.
+    #[inline(always)]
+    pub fn parts_mut(&mut self) -> (&mut [u8], &mut [u64]) {
+        (&mut self.kinds, &mut self.bits)
+    }
+
+    /// Makes room for so many positions; new ones are nil.
+    pub fn resize(&mut self, rows: usize) {
+        self.kinds.resize(rows, 0);
+        self.bits.resize(rows, 0);
+    }
+
+    /// Kind and payload at a position; nil where there is none.
+    #[inline(always)]
+    pub fn get(&self, position: usize) -> (u8, u64) {
+        match (self.kinds.get(position), self.bits.get(position)) {
+            (Some(kind), Some(bits)) => (*kind, *bits),
+            _ => (0, 0),
+        }
+    }
+
+    /// Whether there is a value, be it an empty one.
+    #[inline(always)]
+    pub fn is_there(&self, position: usize) -> bool {
+        !matches!(
+            self.states.get(position),
+            None | Some(&state::ABSENT | &state::GONE)
+        )
+    }
+
+    pub(super) fn reset(&mut self, rows: usize, kind: u8, bits: u64) {
+        self.kinds.clear();
+        self.kinds.resize(rows, kind);
+        self.bits.clear();
+        self.bits.resize(rows, bits);
+        self.states.clear();
+        self.states.resize(rows, state::ABSENT);
+        self.births.resize(rows, 0);
+    }
+
+    /// What a row has; false when it has something already.
+    #[inline(always)]
+    pub(super) fn load(&mut self, at: usize, kind: u8, bits: u64) -> bool {
+        if let (Some(kinds), Some(payload), Some(of)) = (
+            self.kinds.get_mut(at),
+            self.bits.get_mut(at),
+            self.states.get_mut(at),
+        ) {
+            *kinds = kind;
+            *payload = bits;
+            return std::mem::replace(of, state::ORIGINAL) == state::ABSENT;
+        }
+        false
+    }
+
+    /// Writes a value; whether it was born.
+    #[inline(always)]
+    pub(super) fn put(&mut self, at: usize, kind: u8, bits: u64) -> bool {
+        if let (Some(kinds), Some(payload), Some(of)) = (
+            self.kinds.get_mut(at),
+            self.bits.get_mut(at),
+            self.states.get_mut(at),
+        ) {
+            *kinds = kind;
+            *payload = bits;
+            let (next, born) = match *of {
+                state::ORIGINAL | state::REPLACED => (state::REPLACED, false),
+                state::ABSENT => (state::NEW, true),
+                state::GONE => (state::MOVED, true),
+                same => (same, false),
+            };
+            *of = next;
+            return born;
+        }
+        false
+    }
+
+    #[inline(always)]
+    pub(super) fn born(&mut self, at: usize, birth: usize) {
+        if let Some(slot) = self.births.get_mut(at) {
+            *slot = birth as u32;
+        }
+    }
+
+    /// Removes a value; whether there was one.
+    #[inline(always)]
+    pub(super) fn take(&mut self, at: usize) -> bool {
+        let (Some(kinds), Some(of)) = (self.kinds.get_mut(at), self.states.get_mut(at)) else {
+            return false;
+        };
+        let (next, was) = match *of {
+            state::ORIGINAL | state::REPLACED | state::MOVED => (state::GONE, true),
+            state::NEW => (state::ABSENT, true),
+            same => (same, false),
+        };
+        *kinds = 0;
+        *of = next;
+        was
+    }
+
+    #[inline(always)]
+    pub(super) fn state(&self, at: usize) -> u8 {
+        self.states.get(at).copied().unwrap_or(state::ABSENT)
+    }
+}

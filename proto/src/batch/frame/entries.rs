@@ -1,0 +1,104 @@
+//! The attributes of a row one by one, as map editors look at them: those with a slot and those
+//! without, in order.
+
+use super::{Frame, kind, span};
+use crate::batch::{Data, data::ARENA};
+
+/// What stands for the slot of an entry that has none.
+pub(super) const OTHER: u32 = u32::MAX;
+/// Marks a field of the entity that is no attribute.
+pub(super) const FIELD: u32 = 1 << 31;
+/// An entry that stays, and one that goes.
+pub(super) const STAYS: u32 = 0;
+pub(super) const GOES: u32 = 1;
+
+/// An attribute, or a field that is watched, where a row was loaded with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub(super) slot: u32,
+    /// Address of its tag.
+    pub(super) head: u32,
+    pub(super) end: u32,
+    /// Of one without a slot: address and length of its key, address of its encoded value.
+    pub(super) key: u32,
+    pub(super) key_len: u32,
+    pub(super) value: u32,
+    /// [`STAYS`], [`GOES`], or two more than the index of what stands in its place.
+    pub(super) edit: u32,
+}
+
+impl Frame {
+    /// The bytes of a span.
+    #[inline(always)]
+    pub fn bytes<'a>(&'a self, data: &'a Data, at: u64) -> &'a [u8] {
+        bytes(&self.heap, data, at)
+    }
+
+    /// Calls `change` for every attribute of a row that is there and has no slot, with its key
+    /// and value (kind and payload); what it gives becomes of it.
+    pub fn change_others(
+        &mut self,
+        data: &Data,
+        position: u16,
+        mut change: impl FnMut(&mut Vec<u8>, &[u8], u8, u64) -> Change,
+    ) {
+        let p = position as usize;
+        let from = p.checked_sub(1).and_then(|p| self.ends.get(p)).copied();
+        let to = self.ends.get(p).copied().unwrap_or(0) as usize;
+        let Some(entries) = self.entries.get_mut(from.unwrap_or(0) as usize..to) else {
+            return;
+        };
+        for entry in entries {
+            if entry.slot != OTHER || entry.edit == GOES {
+                continue;
+            }
+            let (kind, bits) = match entry.edit.checked_sub(2) {
+                Some(at) => self.replacements.get(at as usize).copied(),
+                None => super::load::value(data, entry.value, entry.end),
+            }
+            .unwrap_or((kind::NIL, 0));
+            let key = data.bytes(entry.key, entry.key + entry.key_len);
+            entry.edit = match change(&mut self.heap, key, kind, bits) {
+                Change::None => continue,
+                Change::Remove => GOES,
+                Change::Set(kind, bits) => {
+                    self.replacements.push((kind, bits));
+                    self.replacements.len() as u32 + 1
+                }
+            };
+            if let Some(touched) = self.touched.get_mut(p) {
+                *touched = true;
+            }
+        }
+    }
+}
+
+/// What becomes of an attribute.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// It goes.
+    Remove,
+    /// This kind and payload are its value.
+    Set(u8, u64),
+}
+
+#[inline(always)]
+pub(super) fn bytes<'a>(heap: &'a [u8], data: &'a Data, at: u64) -> &'a [u8] {
+    let (from, len) = (span::start(at) as usize, span::len(at));
+    let (buf, from): (&[u8], usize) = if span::is_heap(at) {
+        (heap, from)
+    } else if at & u64::from(ARENA) == 0 {
+        (&data.payload, from)
+    } else {
+        (&data.arena, from & !(ARENA as usize))
+    };
+    buf.get(from..from + len).unwrap_or_default()
+}
+
+/// The bytes of a span, with the heap apart from the frame.
+#[inline(always)]
+pub fn bytes_of<'a>(heap: &'a [u8], data: &'a Data, at: u64) -> &'a [u8] {
+    bytes(heap, data, at)
+}
