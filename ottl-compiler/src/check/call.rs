@@ -95,7 +95,16 @@ impl Checker<'_> {
         {
             return self.report(call.span, Problem::Create { cause });
         }
-        Some(Call { function, args })
+        let prepared = match function.prepare.map(|prepare| prepare(&args)) {
+            None => None,
+            Some(Ok(prepared)) => prepared,
+            Some(Err(cause)) => return self.report(call.span, Problem::Create { cause }),
+        };
+        Some(Call {
+            function,
+            args,
+            prepared,
+        })
     }
 
     fn nearest_function(&self, name: &str) -> Option<String> {

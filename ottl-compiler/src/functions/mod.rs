@@ -5,6 +5,7 @@
 
 mod case;
 mod convert;
+mod dates;
 mod editors;
 mod flatten;
 mod hash;
@@ -16,6 +17,8 @@ mod replace;
 mod strings;
 mod table;
 mod times;
+
+use std::{any::Any, sync::Arc};
 
 use crate::{
     contexts::Context,
@@ -35,6 +38,14 @@ pub type Editor = fn(&mut Target<'_, '_>, &Args<'_>) -> Result<(), Failure>;
 /// What a function says of its arguments when a statement is compiled.
 pub type Check = fn(&[Argument]) -> Result<(), String>;
 
+/// What a function makes of its literal arguments when a statement is compiled; nothing where it
+/// has to see the row's.
+pub type Prepare = fn(&[Argument]) -> Result<Option<Prepared>, String>;
+
+/// What a function made of its literal arguments: its own type, which it finds again with
+/// [`Args::prepared`].
+pub type Prepared = Arc<dyn Any + Send + Sync>;
+
 /// A function, declared.
 #[derive(Debug)]
 pub struct Function {
@@ -50,6 +61,8 @@ pub struct Function {
     pub build: Build,
     /// What must hold of literal arguments.
     pub check: Option<Check>,
+    /// What is made of literal arguments once, for all rows.
+    pub prepare: Option<Prepare>,
     /// Whether the same arguments always give the same result.
     pub pure: bool,
 }

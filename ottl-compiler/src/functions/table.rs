@@ -4,8 +4,8 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, TargetKind, case, convert, editors, flatten, hash, lists, net, parse, predicates,
-    replace, strings, times,
+    Place, Prepare, TargetKind, case, convert, dates, editors, flatten, hash, lists, net, parse,
+    predicates, replace, strings, times,
 };
 use crate::types::{Type, TypeSet};
 
@@ -42,6 +42,7 @@ const fn converter(
         result,
         build,
         check: None,
+        prepare: None,
         pure: true,
     }
 }
@@ -54,6 +55,11 @@ impl Function {
 
     const fn check(mut self, check: Check) -> Function {
         self.check = Some(check);
+        self
+    }
+
+    const fn prepare(mut self, prepare: Prepare) -> Function {
+        self.prepare = Some(prepare);
         self
     }
 
@@ -124,7 +130,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("ExtractPatterns", &[req("target", String), req("pattern", Regex)], MAP, Build::Scalar(parse::extract_patterns)),
     converter("FNV", &[req("target", String)], INT, Build::Scalar(hash::fnv)),
     converter("Format", &[req("format", LiteralString), req("vals", Items(Item::Any, false))], STRING, Build::Pending),
-    converter("FormatTime", &[req("time", Time), req("format", LiteralString)], STRING, Build::Pending),
+    converter("FormatTime", &[req("time", Time), req("format", LiteralString)], STRING, Build::Scalar(dates::format_time)).prepare(dates::prepare_format),
     converter("GetXML", &[req("target", String), req("x_path", LiteralString)], STRING, Build::Pending),
     converter("HasPrefix", &[req("target", String), req("prefix", String)], BOOL, Build::Scalar(predicates::has_prefix)),
     converter("HasSuffix", &[req("target", String), req("suffix", String)], BOOL, Build::Scalar(predicates::has_suffix)),
@@ -177,7 +183,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("Split", &[req("target", String), req("delimiter", String)], TYPED, Build::Scalar(strings::split)),
     converter("String", &[req("target", StringLike)], STRING_NIL, Build::Scalar(convert::identity)),
     converter("Substring", &[req("target", String), req("start", Int), req("length", Int), opt("utf8_safe", LiteralBool)], STRING, Build::Scalar(strings::substring)),
-    converter("Time", &[req("time", String), req("format", LiteralString), opt("location", LiteralString), opt("locale", LiteralString)], TIME, Build::Pending),
+    converter("Time", &[req("time", String), req("format", LiteralString), opt("location", LiteralString), opt("locale", LiteralString)], TIME, Build::Scalar(dates::time)).prepare(dates::prepare_time),
     converter("ToCamelCase", &[req("target", String)], STRING, Build::Scalar(case::to_camel)),
     converter("ToKeyValueString", &[req("target", Map), opt("delimiter", LiteralString), opt("pair_delimiter", LiteralString), opt("sort_output", LiteralBool)], STRING, Build::Scalar(parse::to_key_value_string)).check(parse::check_delimiters),
     converter("ToLowerCase", &[req("target", String)], STRING, Build::Scalar(strings::to_lower)),

@@ -1,28 +1,24 @@
-//! Converters of times and durations. What needs formats and time zones is not here.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Converters of times and durations. What needs formats is in `dates`.
 
 use crate::{
     failure::Failure,
-    go::time::{Time, parse_duration},
+    go::{
+        time::{self, Time, parse_duration},
+        zone::Zone,
+    },
     program::Args,
     value::Value,
 };
 
 /// `Now()`
 pub(super) fn now(_: &Args<'_>) -> Result<Value, Failure> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let since = since.map_err(|error| Failure::Function(error.to_string()))?;
-    let seconds = since.as_secs() as i64;
-    Ok(Value::Time(Time::unix(
-        seconds,
-        i64::from(since.subsec_nanos()),
-    )))
+    Ok(Value::Time(time::now()))
 }
 
 /// `Unix(seconds, nanoseconds?)`
 pub(super) fn unix(args: &Args<'_>) -> Result<Value, Failure> {
-    Ok(Value::Time(Time::unix(args.int(0)?, args.int_or(1, 0)?)))
+    let time = Time::unix(args.int(0)?, args.int_or(1, 0)?);
+    Ok(Value::Time(time.told_in(Zone::local())))
 }
 
 /// `UnixSeconds(time)`

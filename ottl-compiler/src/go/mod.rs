@@ -1,8 +1,13 @@
-//! What Go's standard library, and a library the reference uses, do where users can see it:
+//! What Go's standard library, and libraries the reference uses, do where users can see it:
 //! regular expressions ([`regexp`]), globs ([`glob`]), numbers and telemetry values as text
-//! ([`text`]), durations and dates ([`time`]).
+//! ([`text`]), durations and dates ([`time`]), their layouts ([`layout`], [`strptime`],
+//! [`locale`]) and time zones ([`zone`]).
 
 pub mod glob;
+pub mod layout;
+pub mod locale;
 pub mod regexp;
+pub mod strptime;
 pub mod text;
 pub mod time;
+pub mod zone;

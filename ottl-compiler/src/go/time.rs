@@ -1,20 +1,25 @@
 //! Points in time and durations as Go's package `time` has them: a range of billions of years,
 //! durations that saturate when two times are subtracted, and their texts.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::zone::Zone;
 
 /// Nanoseconds of a second.
 const NANOS: i64 = 1_000_000_000;
 
-/// A point in time, with the offset of the zone that it is told in.
+/// A point in time, with the zone that it is told in.
 #[derive(Clone, Copy, Debug)]
 pub struct Time {
     /// Seconds since 1970.
     pub seconds: i64,
     /// Nanoseconds beyond that, below a second.
     pub nanos: u32,
-    /// Seconds east of Greenwich.
-    pub offset: i32,
+    /// The zone that it is told in.
+    pub zone: Zone,
 }
 
 impl PartialEq for Time {
@@ -30,8 +35,30 @@ impl Time {
         Time {
             seconds: seconds.wrapping_add(nanos.div_euclid(NANOS)),
             nanos: nanos.rem_euclid(NANOS) as u32,
-            offset: 0,
+            zone: Zone::Utc,
         }
+    }
+
+    /// The same time, told in another zone.
+    pub fn told_in(self, zone: Zone) -> Time {
+        Time { zone, ..self }
+    }
+
+    /// What a calendar and a clock of the zone show: months from 1, and any number of days and
+    /// seconds, which are counted on from there.
+    pub fn of_date(year: i64, month: u32, day: i64, second: i64, nanos: u32, zone: Zone) -> Time {
+        let days = days_before(year, month).saturating_add(day - 1);
+        let shown = days.saturating_mul(86_400).saturating_add(second);
+        Time {
+            seconds: zone.from_shown(shown),
+            nanos,
+            zone,
+        }
+    }
+
+    /// Seconds east of Greenwich in its own zone.
+    pub fn offset(self) -> i32 {
+        self.zone.offset(self.seconds)
     }
 
     /// Nanoseconds since 1970, in UTC.
@@ -58,7 +85,7 @@ impl Time {
         Time {
             seconds: seconds.wrapping_add(sum.div_euclid(NANOS)),
             nanos: sum.rem_euclid(NANOS) as u32,
-            offset: self.offset,
+            zone: self.zone,
         }
     }
 
@@ -96,8 +123,14 @@ impl Time {
         (self.local().div_euclid(86_400) + 4).rem_euclid(7) as u32
     }
 
+    /// The day of the year in its own zone; 1 is the first.
+    pub fn day_of_year(self) -> u32 {
+        let days = self.local().div_euclid(86_400);
+        (days - days_before(self.date().0, 1) + 1) as u32
+    }
+
     fn local(self) -> i64 {
-        self.seconds.saturating_add(i64::from(self.offset))
+        self.seconds.saturating_add(i64::from(self.offset()))
     }
 
     /// `2006-01-02T15:04:05.999999999Z07:00`. `None` for a year that it has no four digits for.
@@ -112,7 +145,7 @@ impl Time {
             let digits = format!("{:09}", self.nanos);
             let _ = write!(out, ".{}", digits.trim_end_matches('0'));
         }
-        match self.offset {
+        match self.offset() {
             0 => out.push('Z'),
             offset => {
                 let sign = if offset < 0 { '-' } else { '+' };
@@ -133,6 +166,34 @@ impl Time {
         let since = (i128::from(self.seconds) + ZERO) * i128::from(NANOS) + i128::from(self.nanos);
         let over = since.rem_euclid(i128::from(nanos)) as i64;
         self.plus(-over)
+    }
+}
+
+/// This moment, told in the process's zone.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 is taken for one that was never set.
+    let since = since.unwrap_or_default();
+    Time::unix(since.as_secs() as i64, i64::from(since.subsec_nanos())).told_in(Zone::local())
+}
+
+/// Days from 1970 to the first of a month (from 1).
+fn days_before(year: i64, month: u32) -> i64 {
+    // The way back from `Time::date`: years begin in March.
+    let year = year - i64::from(month <= 2);
+    let month = i64::from((month + 9) % 12);
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * month + 2) / 5;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// Days of a month (from 1).
+pub fn days_in(year: i64, month: u32) -> u32 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
     }
 }
 
@@ -206,7 +267,30 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::zone::Fixed, *};
+
+    #[test]
+    fn dates_are_counted_as_they_are_told() {
+        for (year, month, day) in [
+            (1970, 1, 1),
+            (2020, 2, 29),
+            (0, 2, 29),
+            (1969, 12, 31),
+            (-1, 3, 1),
+        ] {
+            let time = Time::of_date(year, month, i64::from(day), 3_661, 5, Zone::Utc);
+            assert_eq!(time.date(), (year, month, day));
+            assert_eq!(time.clock(), (1, 1, 1));
+        }
+        assert_eq!(
+            Time::of_date(2021, 2, 29, 0, 0, Zone::Utc).date(),
+            (2021, 3, 1)
+        );
+        assert_eq!(
+            Time::of_date(2020, 12, 31, 0, 0, Zone::Utc).day_of_year(),
+            366
+        );
+    }
 
     #[test]
     fn times_are_told_as_go_tells_them() {
@@ -231,7 +315,7 @@ mod tests {
             let time = Time {
                 seconds,
                 nanos,
-                offset,
+                zone: Zone::Fixed(Fixed::new(offset, b"")),
             };
             assert_eq!(time.rfc3339().as_deref(), text, "{seconds}");
         }

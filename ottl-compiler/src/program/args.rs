@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::Argument;
 use crate::{
     failure::Failure,
-    functions::{Build, Function},
+    functions::{Build, Function, Prepared},
     go::{glob, regexp, time::Time},
     value::Value,
 };
@@ -17,6 +17,7 @@ use crate::{
 /// The arguments of one call on one row.
 pub struct Args<'a> {
     pub(crate) arguments: &'a [Argument],
+    pub(crate) prepared: Option<&'a Prepared>,
     pub(crate) values: SmallVec<[Cow<'a, Value>; 4]>,
 }
 
@@ -130,6 +131,11 @@ impl Args<'_> {
         }
     }
 
+    /// What the function made of its literal arguments when the statement was compiled.
+    pub fn prepared<T: 'static>(&self) -> Option<&T> {
+        self.prepared?.downcast_ref()
+    }
+
     /// Whether a function was passed.
     pub fn has_function(&self, at: usize) -> bool {
         matches!(self.arguments.get(at), Some(Argument::Function(_)))
@@ -161,6 +167,7 @@ fn call_with(function: &'static Function, text: &[u8]) -> Result<Value, Failure>
     values.push(Cow::Owned(Value::text(text)));
     scalar(&Args {
         arguments: &[],
+        prepared: None,
         values,
     })
 }

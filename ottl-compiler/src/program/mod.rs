@@ -15,7 +15,7 @@ pub use footprint::Footprint;
 
 use crate::{
     contexts::{Context, PathDef},
-    functions::{Build, Function, Scalar},
+    functions::{Build, Function, Prepared, Scalar},
     ops::{CompareOp, MathOp},
     types::{Type, TypeSet},
     value::{Text, Value, coerce::Want, index},
@@ -162,6 +162,8 @@ pub struct Call {
     pub function: &'static Function,
     /// One for each parameter.
     pub args: Vec<Argument>,
+    /// What the function made of those that are literal.
+    pub prepared: Option<Prepared>,
 }
 
 /// An argument.

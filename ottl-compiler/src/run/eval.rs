@@ -163,6 +163,7 @@ impl Row<'_> {
         }
         Ok(Args {
             arguments: &call.args,
+            prepared: call.prepared.as_ref(),
             values,
         })
     }

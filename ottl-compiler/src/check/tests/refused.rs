@@ -44,9 +44,9 @@ fn statements_are_refused_with_place_reason_and_remedy() {
             "",
         ),
         (
-            "set(log.body, Format(\"%d\", [1]))",
+            "set(log.body, ParseELF(log.body))",
             15,
-            "function \"Format\" is not supported yet by Trunkline",
+            "function \"ParseELF\" is not supported yet by Trunkline",
             "",
         ),
         (

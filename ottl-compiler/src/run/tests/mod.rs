@@ -22,7 +22,7 @@ use crate::{
     contexts::Context,
     failure::Failure,
     functions::Host,
-    go::text::as_text,
+    go::{text::as_text, zone::Zone},
     value::{Value, json as value_json},
 };
 
@@ -92,7 +92,7 @@ fn show(value: &Value) -> String {
         Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
         Value::Float(value) => format!("{value:?}"),
         Value::Duration(nanos) => format!("{nanos}ns"),
-        Value::Time(time) => time.rfc3339().unwrap_or_default(),
+        Value::Time(time) => time.told_in(Zone::Utc).rfc3339().unwrap_or_default(),
         Value::TraceId(id) => format!("trace:{}", hex::encode(id)),
         Value::SpanId(id) => format!("span:{}", hex::encode(id)),
         Value::Nil => "nil".to_owned(),
