@@ -330,10 +330,6 @@ impl Checker<'_> {
             (ParamKind::LiteralInt, ExprKind::Int(value)) => Value::Int(*value),
             (ParamKind::LiteralFloat, ExprKind::Float(value)) => Value::Float(*value),
             (ParamKind::LiteralBool, ExprKind::Bool(value)) => Value::Bool(*value),
-            (ParamKind::LiteralMap, ExprKind::Map(_)) => match self.value(expr)? {
-                Node::Const(value) => value,
-                _ => return self.must_be("a map of literals", expr),
-            },
             (ParamKind::LiteralStrings | ParamKind::LiteralFloats, ExprKind::List(items)) => {
                 let mut values = Vec::with_capacity(items.len());
                 for item in items {
@@ -354,7 +350,6 @@ impl Checker<'_> {
                     ParamKind::LiteralInt => "an int",
                     ParamKind::LiteralFloat => "a float",
                     ParamKind::LiteralBool => "a bool",
-                    ParamKind::LiteralMap => "a map",
                     ParamKind::LiteralStrings => "a list of type string",
                     _ => "a list of type float",
                 };

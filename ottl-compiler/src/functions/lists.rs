@@ -1,6 +1,6 @@
 //! Editors and converters of lists.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashMap};
 
 use trunkline_proto::batch;
 
@@ -242,11 +242,18 @@ fn follow(item: &Value, path: &[Value]) -> Result<Value, Failure> {
 /// A map of strings.
 pub(super) fn string_map(entries: Vec<(Text, Text)>) -> Result<Value, Failure> {
     let mut unique: Vec<(Text, Value)> = Vec::with_capacity(entries.len());
+    let mut places: HashMap<Text, usize> = HashMap::with_capacity(entries.len());
     for (key, value) in entries {
         let value = Value::String(value);
-        match unique.iter_mut().find(|(known, _)| *known == key) {
+        let place = *places.entry(key).or_insert(unique.len());
+        match unique.get_mut(place) {
             Some((_, old)) => *old = value,
-            None => unique.push((key, value)),
+            None => unique.push((Text::new(), value)),
+        }
+    }
+    for (key, place) in places {
+        if let Some((name, _)) = unique.get_mut(place) {
+            *name = key;
         }
     }
     map_literal(unique.iter().map(|(key, value)| (key, value)))

@@ -5,6 +5,7 @@
 
 mod case;
 mod convert;
+mod csv;
 mod dates;
 mod editors;
 mod flatten;
@@ -14,9 +15,11 @@ mod net;
 mod parse;
 mod predicates;
 mod replace;
+mod severity;
 mod strings;
 mod table;
 mod times;
+mod url;
 
 use std::{any::Any, sync::Arc};
 
@@ -177,8 +180,6 @@ pub enum ParamKind {
     LiteralFloat,
     /// true or false, literally.
     LiteralBool,
-    /// A map literal.
-    LiteralMap,
     /// A list literal of string literals.
     LiteralStrings,
     /// A list literal of float literals.
@@ -301,7 +302,6 @@ impl ParamKind {
             ParamKind::LiteralInt => "literal int",
             ParamKind::LiteralFloat => "literal float",
             ParamKind::LiteralBool => "literal bool",
-            ParamKind::LiteralMap => "literal map",
             ParamKind::LiteralStrings => "list of literal string",
             ParamKind::LiteralFloats => "list of literal float",
             ParamKind::Function => "function",
@@ -349,18 +349,22 @@ pub fn find(name: &str, host: Host, context: Context) -> Option<&'static Functio
 pub(crate) fn camel(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut upper = true;
+    let mut after_capital = false;
     for c in name.chars() {
+        let capital = c.is_ascii_uppercase();
         match c {
             '_' => upper = true,
-            c if upper => {
-                out.push(c.to_ascii_uppercase());
-                upper = c.is_ascii_digit();
-            }
             c => {
-                out.push(c);
+                out.push(match upper {
+                    true => c.to_ascii_uppercase(),
+                    // Of several capitals the first stays.
+                    false if after_capital => c.to_ascii_lowercase(),
+                    false => c,
+                });
                 upper = c.is_ascii_digit();
             }
         }
+        after_capital = capital;
     }
     out
 }
@@ -404,6 +408,7 @@ mod tests {
             ("xPath", "XPath"),
             ("x_path", "XPath"),
             ("xpath", "Xpath"),
+            ("uRI", "URi"),
         ] {
             assert_eq!(camel(name), camelled);
         }

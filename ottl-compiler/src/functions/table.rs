@@ -4,8 +4,8 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, Prepare, TargetKind, case, convert, dates, editors, flatten, hash, lists, net, parse,
-    predicates, replace, strings, times,
+    Place, Prepare, TargetKind, case, convert, csv, dates, editors, flatten, hash, lists, net,
+    parse, predicates, replace, severity, strings, times, url,
 };
 use crate::types::{Type, TypeSet};
 
@@ -164,11 +164,11 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("Nanosecond", &[req("time", Time)], INT, Build::Scalar(times::nanosecond)),
     converter("Nanoseconds", &[req("duration", Duration)], INT, Build::Scalar(times::nanoseconds)),
     converter("Now", &[], TIME, Build::Scalar(times::now)).impure(),
-    converter("ParseCSV", &[req("target", String), req("header", String), opt("delimiter", LiteralString), opt("header_delimiter", LiteralString), opt("mode", LiteralString)], MAP, Build::Pending),
+    converter("ParseCSV", &[req("target", String), req("header", String), opt("delimiter", LiteralString), opt("header_delimiter", LiteralString), opt("mode", LiteralString)], MAP, Build::Scalar(csv::parse_csv)).prepare(csv::prepare),
     converter("ParseInt", &[req("target", String), req("base", Int)], INT, Build::Scalar(convert::parse_int)),
     converter("ParseJSON", &[req("target", String)], MAP_LIST, Build::Scalar(parse::parse_json)),
     converter("ParseKeyValue", &[req("target", String), opt("delimiter", LiteralString), opt("pair_delimiter", LiteralString)], MAP, Build::Scalar(parse::parse_key_value)).check(parse::check_delimiters),
-    converter("ParseSeverity", &[req("target", Any), req("mapping", LiteralMap)], STRING, Build::Pending),
+    converter("ParseSeverity", &[req("target", Any), req("mapping", Map)], STRING, Build::Scalar(severity::parse_severity)).prepare(severity::prepare),
     converter("ParseSimplifiedXML", &[req("target", String)], MAP, Build::Pending),
     converter("ParseXML", &[req("target", String)], MAP, Build::Pending),
     converter("RemoveXML", &[req("target", String), req("x_path", LiteralString)], STRING, Build::Pending),
@@ -194,7 +194,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("TrimPrefix", &[req("target", String), req("prefix", String)], STRING, Build::Scalar(strings::trim_prefix)),
     converter("TrimSuffix", &[req("target", String), req("suffix", String)], STRING, Build::Scalar(strings::trim_suffix)),
     converter("TruncateTime", &[req("time", Time), req("duration", Duration)], TIME, Build::Scalar(times::truncate_time)),
-    converter("URL", &[req("u_r_i", String)], MAP, Build::Pending),
+    converter("URL", &[req("u_r_i", String)], MAP, Build::Scalar(url::url)),
     converter("UUID", &[], STRING, Build::Scalar(hash::uuid)).impure(),
     converter("UUIDv7", &[], STRING, Build::Scalar(hash::uuid_v7)).impure(),
     converter("Unix", &[req("seconds", Int), opt("nanoseconds", Int)], TIME, Build::Scalar(times::unix)),

@@ -1,8 +1,9 @@
 //! What Go's standard library, and libraries the reference uses, do where users can see it:
 //! regular expressions ([`regexp`]), globs ([`glob`]), numbers and telemetry values as text
-//! ([`text`]), durations and dates ([`time`]), their layouts ([`layout`], [`strptime`],
-//! [`locale`]) and time zones ([`zone`]).
+//! ([`text`]), comma-separated values ([`csv`]), addresses ([`url`]), durations and dates
+//! ([`time`]), their layouts ([`layout`], [`strptime`], [`locale`]) and time zones ([`zone`]).
 
+pub mod csv;
 pub mod glob;
 pub mod layout;
 pub mod locale;
@@ -10,4 +11,5 @@ pub mod regexp;
 pub mod strptime;
 pub mod text;
 pub mod time;
+pub mod url;
 pub mod zone;

@@ -53,6 +53,7 @@ pub fn coerce(value: Cow<'_, Value>, want: Want) -> Result<Cow<'_, Value>, Failu
     match want {
         Want::Any => Ok(value),
         Want::Exactly(Type::List) => strict_list(value),
+        Want::Exactly(Type::Map) => strict_map(value),
         Want::Exactly(of) if value.of() == of && !matches!(*value, Value::GoInt(_)) => Ok(value),
         Want::Exactly(of) => Err(mismatch(of.name(), &value)),
         _ if matches!(*value, Value::Nil) => Ok(value),
@@ -97,6 +98,22 @@ fn strict_list(value: Cow<'_, Value>) -> Result<Cow<'_, Value>, Failure> {
     }
 }
 
+/// A Go map becomes a map of telemetry on the way, in which Go's `int` is an integer.
+fn strict_map(value: Cow<'_, Value>) -> Result<Cow<'_, Value>, Failure> {
+    let is_int = |(_, value): &(Text, Value)| matches!(value, Value::GoInt(_));
+    match &*value {
+        Value::RawMap(entries) if entries.iter().any(is_int) => {
+            let entries = entries.iter().map(|(key, value)| match value {
+                Value::GoInt(value) => (key.clone(), Value::Int(*value)),
+                value => (key.clone(), value.clone()),
+            });
+            Ok(Cow::Owned(Value::RawMap(entries.collect())))
+        }
+        Value::Map(_) | Value::RawMap(_) => Ok(value),
+        other => Err(mismatch(Type::Map.name(), other)),
+    }
+}
+
 /// Whether a list or map of telemetry takes it when a Go list or map becomes one.
 pub(crate) fn storable(value: &Value) -> bool {
     match value {
@@ -107,7 +124,9 @@ pub(crate) fn storable(value: &Value) -> bool {
         | Value::String(_)
         | Value::Bytes(_) => true,
         Value::List(items) => items.iter().all(storable),
-        Value::RawMap(entries) => entries.iter().all(|(_, value)| storable(value)),
+        Value::RawMap(entries) => entries
+            .iter()
+            .all(|(_, value)| matches!(value, Value::GoInt(_)) || storable(value)),
         _ => false,
     }
 }

@@ -138,7 +138,11 @@ fn of(value: &Value, depth: usize) -> Result<Tree, Failure> {
         Value::RawMap(entries) => Tree::Map(
             entries
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), of(value, below)?)))
+                .map(|(key, value)| match value {
+                    // In a map Go's `int` becomes an integer.
+                    Value::GoInt(value) => Ok((key.clone(), Tree::Leaf(Value::Int(*value)))),
+                    value => Ok((key.clone(), of(value, below)?)),
+                })
                 .collect::<Result<_, Failure>>()?,
         ),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::Bytes(_) => {

@@ -106,6 +106,12 @@ fn show(value: &Value) -> String {
             as_text(&trunkline_proto::batch::Value::read(any).unwrap(), &mut out);
             String::from_utf8(out).unwrap()
         }
+        // As the value of an expression, a Go map becomes one of telemetry.
+        Value::RawMap(_) => {
+            let mut any = Vec::new();
+            value.encode(&mut any).unwrap();
+            show(&Value::Map(any.into()))
+        }
         value => {
             let mut out = Vec::new();
             value_json::write(value, &mut out).unwrap();
