@@ -7,6 +7,7 @@ mod case;
 mod convert;
 mod csv;
 mod dates;
+mod decode;
 mod editors;
 mod flatten;
 mod hash;

@@ -4,8 +4,8 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, Prepare, TargetKind, case, convert, csv, dates, editors, flatten, hash, lists, net,
-    parse, predicates, replace, severity, strings, times, url,
+    Place, Prepare, TargetKind, case, convert, csv, dates, decode, editors, flatten, hash, lists,
+    net, parse, predicates, replace, severity, strings, times, url,
 };
 use crate::types::{Type, TypeSet};
 
@@ -123,7 +123,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("ConvertCase", &[req("target", String), req("to_case", LiteralString)], STRING, Build::Scalar(case::convert)).check(case::check_case),
     converter("ConvertTextToElementsXML", &[req("target", String), opt("x_path", LiteralString), opt("element_name", LiteralString)], STRING, Build::Pending),
     converter("Day", &[req("time", Time)], INT, Build::Scalar(times::day)),
-    converter("Decode", &[req("target", Any), req("encoding", String)], STRING, Build::Pending),
+    converter("Decode", &[req("target", Any), req("encoding", String)], STRING, Build::Scalar(decode::decode)).prepare(decode::prepare),
     converter("Double", &[req("target", FloatLike)], FLOAT_NIL, Build::Scalar(convert::identity)),
     converter("Duration", &[req("duration", String)], DURATION, Build::Scalar(times::duration)),
     converter("ExtractGrokPatterns", &[req("target", String), req("pattern", String), opt("named_captures_only", LiteralBool), opt("pattern_definitions", LiteralStrings)], MAP, Build::Pending),

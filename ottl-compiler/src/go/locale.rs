@@ -65,11 +65,7 @@ impl Locale {
                 continue;
             }
             match rest {
-                [b'_', ..] => {
-                    if to.underscores(layout, &mut at)? {
-                        continue;
-                    }
-                }
+                [b'_', ..] if to.underscores(layout, &mut at)? => continue,
                 [digit @ b'3'..=b'5', ..] if at == 0 || layout.get(at - 1) != Some(&b'0') => {
                     to.digits(*digit)?;
                     at += 1;

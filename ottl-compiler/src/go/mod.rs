@@ -1,8 +1,9 @@
 //! What Go's standard library, and libraries the reference uses, do where users can see it:
 //! regular expressions ([`regexp`]), globs ([`glob`]), numbers and telemetry values as text
-//! ([`text`]), comma-separated values ([`csv`]), addresses ([`url`]), durations and dates
+//! ([`text`]), character sets ([`charset`]), comma-separated values ([`csv`]), addresses ([`url`]), durations and dates
 //! ([`time`]), their layouts ([`layout`], [`strptime`], [`locale`]) and time zones ([`zone`]).
 
+pub mod charset;
 pub mod csv;
 pub mod glob;
 pub mod layout;

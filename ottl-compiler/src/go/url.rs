@@ -380,11 +380,14 @@ fn is_port(text: &[u8]) -> bool {
     }
 }
 
+/// The name and the value of a parameter.
+pub type Param = (Vec<u8>, Vec<u8>);
+
 /// The parameters of a query, without escapes, in order.
 ///
 /// # Errors
 /// The package's text for the first that is wrong, or for more than 10,000.
-pub fn parse_query(query: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
+pub fn parse_query(query: &[u8]) -> Result<Vec<Param>, String> {
     const MOST: usize = 10_000;
     let params = || query.split(|byte| *byte == b'&');
     if params().count() > MOST {
