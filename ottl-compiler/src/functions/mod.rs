@@ -10,6 +10,7 @@ mod dates;
 mod decode;
 mod editors;
 mod flatten;
+mod format;
 mod hash;
 mod lists;
 mod net;

@@ -4,8 +4,8 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, Prepare, TargetKind, case, convert, csv, dates, decode, editors, flatten, hash, lists,
-    net, parse, predicates, replace, severity, strings, times, url,
+    Place, Prepare, TargetKind, case, convert, csv, dates, decode, editors, flatten, format, hash,
+    lists, net, parse, predicates, replace, severity, strings, times, url,
 };
 use crate::types::{Type, TypeSet};
 
@@ -129,7 +129,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("ExtractGrokPatterns", &[req("target", String), req("pattern", String), opt("named_captures_only", LiteralBool), opt("pattern_definitions", LiteralStrings)], MAP, Build::Pending),
     converter("ExtractPatterns", &[req("target", String), req("pattern", Regex)], MAP, Build::Scalar(parse::extract_patterns)),
     converter("FNV", &[req("target", String)], INT, Build::Scalar(hash::fnv)),
-    converter("Format", &[req("format", LiteralString), req("vals", Items(Item::Any, false))], STRING, Build::Pending),
+    converter("Format", &[req("format", LiteralString), req("vals", Items(Item::Any, false))], STRING, Build::Scalar(format::format)),
     converter("FormatTime", &[req("time", Time), req("format", LiteralString)], STRING, Build::Scalar(dates::format_time)).prepare(dates::prepare_format),
     converter("GetXML", &[req("target", String), req("x_path", LiteralString)], STRING, Build::Pending),
     converter("HasPrefix", &[req("target", String), req("prefix", String)], BOOL, Build::Scalar(predicates::has_prefix)),

@@ -1,6 +1,7 @@
 //! What Go's standard library, and libraries the reference uses, do where users can see it:
 //! regular expressions ([`regexp`]), globs ([`glob`]), numbers and telemetry values as text
-//! ([`text`]), character sets ([`charset`]), comma-separated values ([`csv`]), addresses ([`url`]), durations and dates
+//! ([`text`]), character sets ([`charset`]), comma-separated values ([`csv`]), addresses ([`url`]), formatted
+//! texts ([`sprintf`]), durations and dates
 //! ([`time`]), their layouts ([`layout`], [`strptime`], [`locale`]) and time zones ([`zone`]).
 
 pub mod charset;
@@ -9,6 +10,7 @@ pub mod glob;
 pub mod layout;
 pub mod locale;
 pub mod regexp;
+pub mod sprintf;
 pub mod strptime;
 pub mod text;
 pub mod time;

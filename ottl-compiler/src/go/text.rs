@@ -1,10 +1,23 @@
 //! Values as the Collector turns them into text and numbers: `Value.AsString`
 //! of pdata, and Go's number syntax.
 
-use std::{collections::BTreeMap, io::Write};
+use std::{collections::BTreeMap, io::Write, sync::OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use trunkline_proto::batch::{KeyValue, Value};
+
+/// Whether Go takes a character for one that can be shown: letters, marks, numbers,
+/// punctuation, symbols, and the blank of ASCII.
+pub fn is_printable(c: char) -> bool {
+    static PRINTABLE: OnceLock<Option<regex::Regex>> = OnceLock::new();
+    if c.is_ascii() {
+        return matches!(c, ' '..='~');
+    }
+    let compiled = PRINTABLE.get_or_init(|| regex::Regex::new(r"^[\pL\pM\pN\pP\pS]$").ok());
+    let mut buffer = [0; 4];
+    let text = c.encode_utf8(&mut buffer);
+    compiled.as_ref().is_some_and(|regex| regex.is_match(text))
+}
 
 /// Deeper values than this are not written; requests are never nested so deep.
 const DEPTH: usize = 200;

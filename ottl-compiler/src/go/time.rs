@@ -6,7 +6,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::zone::Zone;
+use super::{
+    layout::{Layout, MONTHS},
+    zone::Zone,
+};
 
 /// Nanoseconds of a second.
 const NANOS: i64 = 1_000_000_000;
@@ -175,6 +178,64 @@ pub fn now() -> Time {
     // A clock before 1970 is taken for one that was never set.
     let since = since.unwrap_or_default();
     Time::unix(since.as_secs() as i64, i64::from(since.subsec_nanos())).told_in(Zone::local())
+}
+
+/// `2006-01-02 15:04:05.999999999 -0700 MST`, as `Time.String` has it.
+pub fn text(time: Time) -> Vec<u8> {
+    let mut out = Vec::new();
+    Layout::new(b"2006-01-02 15:04:05.999999999 -0700 MST").format(time, &mut out);
+    out
+}
+
+/// The Go expression that makes a time.
+pub fn go_syntax(time: Time) -> Vec<u8> {
+    let (year, month, day) = time.date();
+    let (hour, minute, second) = time.clock();
+    let month = MONTHS.get(month as usize - 1).unwrap_or(&"");
+    let zone = match time.zone {
+        Zone::Utc => "time.UTC".to_owned(),
+        zone => {
+            let name = String::from_utf8_lossy(zone.at(time.seconds).0).into_owned();
+            format!("time.Location({name:?})")
+        }
+    };
+    let nanos = time.nanos;
+    format!("time.Date({year}, time.{month}, {day}, {hour}, {minute}, {second}, {nanos}, {zone})")
+        .into_bytes()
+}
+
+/// A duration as `Duration.String` has it: `1h2m3.5s`.
+pub fn duration_text(nanos: i64) -> String {
+    let size = nanos.unsigned_abs();
+    let sign = if nanos < 0 { "-" } else { "" };
+    let fraction = |scale: u64| {
+        let (whole, part) = (size / scale, size % scale);
+        let digits = scale.ilog10() as usize;
+        match part {
+            0 => whole.to_string(),
+            part => format!("{whole}.{part:0digits$}")
+                .trim_end_matches('0')
+                .to_owned(),
+        }
+    };
+    match size {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{sign}{size}ns"),
+        1_000..1_000_000 => format!("{sign}{}µs", fraction(1_000)),
+        1_000_000..1_000_000_000 => format!("{sign}{}ms", fraction(1_000_000)),
+        _ => {
+            let all = size / 1_000_000_000;
+            let (hours, minutes, seconds) = (all / 3_600, all / 60 % 60, all % 60);
+            let part = format!("{:09}", size % 1_000_000_000);
+            let part = part.trim_end_matches('0');
+            let point = if part.is_empty() { "" } else { "." };
+            match (hours, minutes) {
+                (0, 0) => format!("{sign}{seconds}{point}{part}s"),
+                (0, minutes) => format!("{sign}{minutes}m{seconds}{point}{part}s"),
+                _ => format!("{sign}{hours}h{minutes}m{seconds}{point}{part}s"),
+            }
+        }
+    }
 }
 
 /// Days from 1970 to the first of a month (from 1).

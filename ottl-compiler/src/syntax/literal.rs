@@ -47,7 +47,7 @@ pub fn bytes(text: &str) -> Result<Vec<u8>, Problem> {
     })
 }
 
-/// A quoted string as Go's `strconv.Unquote` reads it.
+/// A quoted string with the escapes of Go's `strconv.Unquote`.
 ///
 /// # Errors
 /// [`Problem::Escape`] or [`Problem::RawNewline`], and where in the token it is.
@@ -99,11 +99,11 @@ fn escape(text: &str, out: &mut Vec<u8>) -> Option<usize> {
         b'\\' => b'\\',
         b'"' => b'"',
         b'x' => {
-            out.push(number(text, 2, 2, 16)? as u8);
+            push_character(number(text, 2, 2, 16)? as u8, out);
             return Some(4);
         }
         b'0'..=b'7' => {
-            out.push(u8::try_from(number(text, 1, 3, 8)?).ok()?);
+            push_character(u8::try_from(number(text, 1, 3, 8)?).ok()?, out);
             return Some(4);
         }
         b'u' => return unicode(text, 4, out),
@@ -112,6 +112,11 @@ fn escape(text: &str, out: &mut Vec<u8>) -> Option<usize> {
     };
     out.push(single);
     Some(2)
+}
+
+/// Unlike in Go, a number is a character here and not a byte: the reference's parser has it so.
+fn push_character(number: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(char::from(number).encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 fn unicode(text: &str, digits: usize, out: &mut Vec<u8>) -> Option<usize> {

@@ -22,7 +22,7 @@ use crate::{
     contexts::Context,
     failure::Failure,
     functions::Host,
-    go::{text::as_text, zone::Zone},
+    go::{sprintf::quoted, text::as_text, zone::Zone},
     value::{Value, json as value_json},
 };
 
@@ -88,7 +88,7 @@ fn fixture(context: Context) -> Batch {
 /// A value as text that tells types apart.
 fn show(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("{:?}", String::from_utf8_lossy(text)),
+        Value::String(text) => String::from_utf8(quoted(text, '"', false)).unwrap(),
         Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
         Value::Float(value) => format!("{value:?}"),
         Value::Duration(nanos) => format!("{nanos}ns"),
