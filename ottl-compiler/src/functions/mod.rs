@@ -11,6 +11,7 @@ mod decode;
 mod editors;
 mod flatten;
 mod format;
+mod grok;
 mod hash;
 mod lists;
 mod net;

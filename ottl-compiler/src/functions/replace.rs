@@ -220,14 +220,15 @@ fn expand(regex: &Regex, captures: &Captures<'_>, template: &[u8], out: &mut Vec
             continue;
         };
         rest = after;
-        let index = match name.parse::<usize>() {
-            Ok(index) if name.bytes().all(|byte| byte.is_ascii_digit()) => Some(index),
-            _ => {
-                let mut names = regexp::group_names(regex);
-                names.position(|group| group == Some(name)).map(|at| at + 1)
-            }
+        let group = match name.parse::<usize>() {
+            Ok(index) if name.bytes().all(|byte| byte.is_ascii_digit()) => captures.get(index),
+            // Of several groups of a name, the first that took part.
+            _ => regexp::group_names(regex)
+                .enumerate()
+                .filter(|(_, group)| *group == Some(name))
+                .find_map(|(at, _)| captures.get(at + 1)),
         };
-        if let Some(group) = index.and_then(|index| captures.get(index)) {
+        if let Some(group) = group {
             out.extend_from_slice(group.as_bytes());
         }
     }

@@ -4,8 +4,8 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, Prepare, TargetKind, case, convert, csv, dates, decode, editors, flatten, format, hash,
-    lists, net, parse, predicates, replace, severity, strings, times, url,
+    Place, Prepare, TargetKind, case, convert, csv, dates, decode, editors, flatten, format, grok,
+    hash, lists, net, parse, predicates, replace, severity, strings, times, url,
 };
 use crate::types::{Type, TypeSet};
 
@@ -126,7 +126,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("Decode", &[req("target", Any), req("encoding", String)], STRING, Build::Scalar(decode::decode)).prepare(decode::prepare),
     converter("Double", &[req("target", FloatLike)], FLOAT_NIL, Build::Scalar(convert::identity)),
     converter("Duration", &[req("duration", String)], DURATION, Build::Scalar(times::duration)),
-    converter("ExtractGrokPatterns", &[req("target", String), req("pattern", String), opt("named_captures_only", LiteralBool), opt("pattern_definitions", LiteralStrings)], MAP, Build::Pending),
+    converter("ExtractGrokPatterns", &[req("target", String), req("pattern", String), opt("named_captures_only", LiteralBool), opt("pattern_definitions", LiteralStrings)], MAP, Build::Scalar(grok::extract)).prepare(grok::prepare),
     converter("ExtractPatterns", &[req("target", String), req("pattern", Regex)], MAP, Build::Scalar(parse::extract_patterns)),
     converter("FNV", &[req("target", String)], INT, Build::Scalar(hash::fnv)),
     converter("Format", &[req("format", LiteralString), req("vals", Items(Item::Any, false))], STRING, Build::Scalar(format::format)),

@@ -4,11 +4,21 @@
 
 use regex::bytes::Regex;
 
+use super::regexp::Limits;
+
 /// Compiles a glob.
 ///
 /// # Errors
 /// What is not closed, or empty where something must be.
 pub fn compile(glob: &str) -> Result<Regex, String> {
+    compile_within(glob, Limits::default())
+}
+
+/// Compiles a glob that may not take more than so much.
+///
+/// # Errors
+/// As of [`compile`], and that it would take more.
+pub fn compile_within(glob: &str, limits: Limits) -> Result<Regex, String> {
     let mut out = String::from("^(?s:");
     let mut chars = glob.chars().peekable();
     let mut open = 0_usize;
@@ -18,7 +28,8 @@ pub fn compile(glob: &str) -> Result<Regex, String> {
             '?' => out.push('.'),
             '\\' => match chars.next() {
                 Some(c) => literal(c, &mut out),
-                None => return Err("unexpected end of input after an escape".to_owned()),
+                // At the end it escapes nothing.
+                None => {}
             },
             '[' => class(&mut chars, &mut out)?,
             '{' => {
@@ -33,11 +44,10 @@ pub fn compile(glob: &str) -> Result<Regex, String> {
             c => literal(c, &mut out),
         }
     }
-    if open > 0 {
-        return Err("missing closing }".to_owned());
-    }
+    // What is open at the end is closed there.
+    out.extend(std::iter::repeat_n(')', open));
     out.push_str(")$");
-    Regex::new(&out).map_err(|error| error.to_string())
+    limits.build(&out).map_err(|error| error.to_string())
 }
 
 fn literal(c: char, out: &mut String) {
@@ -59,7 +69,7 @@ fn class(
         match chars.next() {
             None => return Err("missing closing ]".to_owned()),
             Some(']') => break,
-            Some('-') if members.len() == 1 && range.is_none() && chars.peek() != Some(&']') => {
+            Some('-') if members.len() == 1 && range.is_none() => {
                 range = members.first().copied().zip(chars.next());
             }
             Some('\\') => members.extend(chars.next()),
@@ -113,11 +123,13 @@ mod tests {
             ("a\\*", "ab", false),
             ("a.b+", "a.b+", true),
             ("/user/*/list/*", "/user/7/list/9", true),
+            ("x{a,b", "xb", true),
+            ("a\\", "a", true),
         ] {
             let regex = compile(glob).unwrap();
             assert_eq!(regex.is_match(text.as_bytes()), matches, "{glob} on {text}");
         }
-        for glob in ["[a", "{a", "[]", "[z-a]", "a\\"] {
+        for glob in ["[a", "[]", "[z-a]", "[a-]"] {
             assert!(compile(glob).is_err(), "{glob}");
         }
     }

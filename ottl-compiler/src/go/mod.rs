@@ -1,5 +1,5 @@
 //! What Go's standard library, and libraries the reference uses, do where users can see it:
-//! regular expressions ([`regexp`]), globs ([`glob`]), numbers and telemetry values as text
+//! regular expressions ([`regexp`]), globs ([`glob`]), grok ([`grok`]), numbers and telemetry values as text
 //! ([`text`]), character sets ([`charset`]), comma-separated values ([`csv`]), addresses ([`url`]), formatted
 //! texts ([`sprintf`]), durations and dates
 //! ([`time`]), their layouts ([`layout`], [`strptime`], [`locale`]) and time zones ([`zone`]).
@@ -7,6 +7,7 @@
 pub mod charset;
 pub mod csv;
 pub mod glob;
+pub mod grok;
 pub mod layout;
 pub mod locale;
 pub mod regexp;

@@ -7,19 +7,55 @@
 //! therefore rewritten item by item; what is left to the crate means the same in
 //! both.
 
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 /// Compiles a pattern.
 ///
 /// # Errors
 /// Go's text, `error parsing regexp: …`.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
+    compile_within(pattern, Limits::default())
+}
+
+/// Bytes that a compiled pattern may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For its program.
+    pub program: usize,
+    /// For the states that it meets, in either direction.
+    pub states: usize,
+}
+
+impl Default for Limits {
+    /// Those of the crate.
+    fn default() -> Limits {
+        Limits {
+            program: 10 << 20,
+            states: 2 << 20,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn build(self, translated: &str) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(translated)
+            .size_limit(self.program)
+            .dfa_size_limit(self.states)
+            .build()
+    }
+}
+
+/// Compiles a pattern that may not take more than so much.
+///
+/// # Errors
+/// As of [`compile`], and that it would take more.
+pub fn compile_within(pattern: &str, limits: Limits) -> Result<Regex, String> {
     let translated = Translator::new(pattern)
         .run()
         .map_err(|e| format!("error parsing regexp: {e}"))?;
-    Regex::new(&translated).map_err(|e| {
+    limits.build(&translated).map_err(|e| {
         let text = e.to_string();
         let cause = text
             .lines()
@@ -36,6 +72,8 @@ struct Translator<'a> {
     rest: &'a str,
     out: String,
     open: usize,
+    /// Names of groups so far: Go lets several have one.
+    names: HashSet<&'a str>,
     /// Is there something before this point that `*` can repeat?
     item: bool,
 }
@@ -47,6 +85,7 @@ impl<'a> Translator<'a> {
             rest: pattern,
             out: String::with_capacity(pattern.len() + 16),
             open: 0,
+            names: HashSet::new(),
             item: false,
         }
     }
@@ -173,11 +212,14 @@ impl<'a> Translator<'a> {
             let name = inner
                 .get(inner.find('<').map_or(0, |at| at + 1)..end)
                 .unwrap_or_default();
-            if name.is_empty() || !name.chars().all(|c| c == '_' || c.is_alphanumeric()) {
+            if name.is_empty() || !name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) {
                 let shown = self.rest.get(..end + 3).unwrap_or_default();
                 return Err(format!("invalid named capture: `{shown}`"));
             }
-            let _ = write!(self.out, "(?P<{}>", capture_name(name));
+            let _ = match self.names.insert(name) {
+                true => write!(self.out, "(?P<{}>", capture_name(name)),
+                false => write!(self.out, "(?P<{AGAIN}{}__{name}>", self.out.len()),
+            };
             self.rest = inner.get(end + 1..).unwrap_or_default();
             return Ok(());
         }
@@ -328,12 +370,20 @@ fn capture_name(name: &str) -> String {
 /// Before a group's name that begins with a digit.
 const DIGIT_NAME: &str = "__digit__";
 
+/// Before a number, `__` and the name of a group, where another group has it already.
+const AGAIN: &str = "__again";
+
 /// The group names of a pattern as they were written; `None` is a group without one.
 pub fn group_names(regex: &Regex) -> impl Iterator<Item = Option<&str>> {
-    regex
-        .capture_names()
-        .skip(1)
-        .map(|name| name.map(|name| name.strip_prefix(DIGIT_NAME).unwrap_or(name)))
+    regex.capture_names().skip(1).map(|name| {
+        name.map(|name| {
+            let again = name
+                .strip_prefix(AGAIN)
+                .and_then(|name| name.split_once("__"));
+            let name = again.map_or(name, |(_, name)| name);
+            name.strip_prefix(DIGIT_NAME).unwrap_or(name)
+        })
+    })
 }
 
 fn perl_class(class: char) -> &'static str {
@@ -353,7 +403,8 @@ fn push_literal(out: &mut String, c: char) {
 }
 
 fn push_class_literal(out: &mut String, c: char) {
-    if c.is_ascii_punctuation() && c != '_' {
+    // `\<` and `\>` are no characters in the crate, but bounds of words.
+    if c.is_ascii_punctuation() && !matches!(c, '_' | '<' | '>') {
         out.push('\\');
     }
     out.push(c);
@@ -465,6 +516,7 @@ mod tests {
             (r"^[a-]$", "-", true),
             (r"^[+--]$", ",", true),
             (r"^[~~]$", "~", true),
+            (r"^[^<>\<]$", "a", true),
             (r"^[[:alpha:][:digit:]]+$", "a1", true),
             (r"^\Qa.b*\E$", "a.b*", true),
             (r"^a{,5}$", "a{,5}", true),
@@ -514,10 +566,17 @@ mod tests {
 
     #[test]
     fn group_names_are_those_written() {
-        let regex = compile(r"(?P<a>x)(y)(?<b_1>z)(?P<9>w)").unwrap();
+        let regex = compile(r"(?P<a>x)(y)(?<b_1>z)(?P<9>w)(?P<a>v)(?P<9>u)").unwrap();
         assert_eq!(
             group_names(&regex).collect::<Vec<_>>(),
-            [Some("a"), None, Some("b_1"), Some("9")]
+            [
+                Some("a"),
+                None,
+                Some("b_1"),
+                Some("9"),
+                Some("a"),
+                Some("9")
+            ]
         );
     }
 }

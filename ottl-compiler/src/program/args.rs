@@ -3,14 +3,16 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
 use smallvec::SmallVec;
 
-use super::Argument;
+use super::{
+    Argument,
+    patterns::{self, Pattern},
+};
 use crate::{
     failure::Failure,
     functions::{Build, Function, Prepared},
-    go::{glob, regexp, time::Time},
+    go::time::Time,
     value::Value,
 };
 
@@ -104,15 +106,8 @@ impl Args<'_> {
     ///
     /// # Errors
     /// Go's text for a pattern that is none.
-    pub fn regex(&self, at: usize) -> Result<Cow<'_, Regex>, Failure> {
-        match self.arguments.get(at) {
-            Some(Argument::Regex(regex)) => Ok(Cow::Borrowed(regex)),
-            _ => {
-                let pattern = String::from_utf8_lossy(self.text(at)?);
-                let regex = regexp::compile(&pattern).map_err(Failure::Parse)?;
-                Ok(Cow::Owned(regex))
-            }
-        }
+    pub fn regex(&self, at: usize) -> Result<Pattern<'_>, Failure> {
+        self.pattern(at, patterns::Kind::Regex)
     }
 
     /// A glob, as a regular expression: the one compiled with the statement, or the text of
@@ -120,14 +115,14 @@ impl Args<'_> {
     ///
     /// # Errors
     /// What is wrong with the glob.
-    pub fn glob(&self, at: usize) -> Result<Cow<'_, Regex>, Failure> {
+    pub fn glob(&self, at: usize) -> Result<Pattern<'_>, Failure> {
+        self.pattern(at, patterns::Kind::Glob)
+    }
+
+    fn pattern(&self, at: usize, kind: patterns::Kind) -> Result<Pattern<'_>, Failure> {
         match self.arguments.get(at) {
-            Some(Argument::Regex(regex)) => Ok(Cow::Borrowed(regex)),
-            _ => {
-                let pattern = String::from_utf8_lossy(self.text(at)?);
-                let regex = glob::compile(&pattern).map_err(Failure::Parse)?;
-                Ok(Cow::Owned(regex))
-            }
+            Some(Argument::Regex(regex)) => Ok(Pattern::Known(regex)),
+            _ => patterns::compiled(kind, self.text(at)?).map(Pattern::Kept),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod args;
 pub mod footprint;
+pub mod patterns;
 
 use std::sync::Arc;
 
