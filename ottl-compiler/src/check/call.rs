@@ -217,9 +217,8 @@ impl Checker<'_> {
                 ExprKind::Enum(name) => self.reference(function, name, expr.span),
                 _ => self.must_be("the name of a function", expr),
             },
-            ParamKind::Lambda(_) => match &expr.kind {
-                // The functions that take one are refused as not built.
-                ExprKind::Lambda(_) => Some(Argument::Absent),
+            ParamKind::Lambda(wanted) => match &expr.kind {
+                ExprKind::Lambda(lambda) => self.lambda(function, param, wanted, lambda, expr.span),
                 _ => self.must_be("a lambda expression", expr),
             },
             kind => self.literal_argument(kind, expr),

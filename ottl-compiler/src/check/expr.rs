@@ -85,6 +85,9 @@ impl Checker<'_> {
                 None => self.undefined_enum(expr, symbol),
             },
             ExprKind::Path(path) => {
+                if let Some(local) = self.local(path, expr.span) {
+                    return local;
+                }
                 let path = self.path(path, expr.span)?;
                 Some(Node::Path(Box::new(path)))
             }

@@ -4,6 +4,7 @@
 
 mod call;
 mod expr;
+mod lambda;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -224,6 +225,7 @@ impl Compiler {
             source,
             kind,
             frames: Vec::new(),
+            locals: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -244,6 +246,8 @@ struct Checker<'a> {
     kind: Kind,
     /// The calls and lists around what is being checked.
     frames: Vec<Frame>,
+    /// The parameters of the lambdas around what is being checked, from the outside in.
+    locals: Vec<String>,
     problems: Vec<Diagnostic>,
 }
 

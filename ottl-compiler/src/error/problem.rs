@@ -161,6 +161,12 @@ pub enum Problem {
         path: String,
     },
     StrayLambda,
+    DuplicateLocal {
+        name: String,
+    },
+    DottedLocal {
+        path: String,
+    },
     // Inference.
     NoContext {
         supported: Vec<&'static str>,
@@ -443,6 +449,11 @@ impl fmt::Display for Problem {
             Problem::StrayLambda => write!(
                 f,
                 "lambda expressions can only be passed to function arguments that accept them"
+            ),
+            Problem::DuplicateLocal { name } => write!(f, "duplicate local identifier {name:?}"),
+            Problem::DottedLocal { path } => write!(
+                f,
+                "local identifier {path:?} cannot use \".\" to access nested fields"
             ),
             Problem::NoContext {
                 supported,

@@ -9,7 +9,7 @@ use base64::{
 use crate::{
     failure::Failure,
     program::{Args, Argument},
-    value::{Value, entries},
+    value::{Text, Value, entries},
 };
 
 /// The value as the parameter made it.
@@ -189,5 +189,8 @@ pub(super) fn values(args: &Args<'_>) -> Result<Value, Failure> {
         Value::RawMap(entries) => entries.iter().map(|(_, value)| value.clone()).collect(),
         _ => Vec::new(),
     };
-    Ok(Value::List(values))
+    // A list of telemetry: unlike a literal it holds maps and lists of telemetry, too.
+    let mut any = Vec::new();
+    Value::List(values).encode(&mut any)?;
+    Ok(Value::Slice(Text::from_vec(any)))
 }

@@ -3,6 +3,7 @@
 //! it is the evaluator's. One that is declared but not built yet is refused by name when a
 //! statement uses it, after its arguments have been checked.
 
+mod adjusted_count;
 mod case;
 mod convert;
 mod csv;
@@ -13,12 +14,16 @@ mod flatten;
 mod format;
 mod grok;
 mod hash;
+mod lambdas;
 mod lists;
+mod metrics;
 mod net;
 mod parse;
+mod points;
 mod predicates;
 mod replace;
 mod severity;
+mod span_name;
 mod strings;
 mod table;
 mod times;
@@ -30,7 +35,7 @@ use crate::{
     contexts::Context,
     failure::Failure,
     program::{Args, Argument},
-    run::Target,
+    run::{Row, Target},
     types::TypeSet,
     value::{Value, coerce::Want},
 };
@@ -40,6 +45,12 @@ pub type Scalar = fn(&Args<'_>) -> Result<Value, Failure>;
 
 /// What an editor does with its arguments. Its target is the first parameter.
 pub type Editor = fn(&mut Target<'_, '_>, &Args<'_>) -> Result<(), Failure>;
+
+/// What a converter does that looks at more of the row than its arguments.
+pub type RowScalar = fn(&mut Row<'_>, &Args<'_>) -> Result<Value, Failure>;
+
+/// What an editor does that changes the row itself, or what is around it.
+pub type RowEditor = fn(&mut Row<'_>, &Args<'_>) -> Result<(), Failure>;
 
 /// What a function says of its arguments when a statement is compiled.
 pub type Check = fn(&[Argument]) -> Result<(), String>;
@@ -82,10 +93,17 @@ pub enum Build {
     Scalar(Scalar),
     /// A converter that evaluates its arguments one after the other until one is not nil.
     Coalesce,
+    /// A converter that evaluates a lambda without parameters, and then one of the other two
+    /// arguments.
+    When,
+    /// A converter that looks at the row.
+    RowScalar(RowScalar),
     /// A converter that asks whether the row is a span without a parent.
     IsRootSpan,
     /// An editor.
     Editor(Editor),
+    /// An editor of the row itself; it may add rows.
+    RowEditor(RowEditor),
     /// An editor that leaves a target alone that holds nothing, without a look at its other
     /// arguments.
     EditorOfSome(Editor),
@@ -262,6 +280,18 @@ impl Function {
         }
     }
 
+    /// The contexts whose entities it looks at, or changes, beyond its arguments.
+    pub fn contexts(&self) -> &'static [Context] {
+        match self.place {
+            Place::TransformMetric | Place::TransformDataPoint => {
+                &[Context::Metric, Context::DataPoint, Context::Exemplar]
+            }
+            Place::FilterMetric => &[Context::Metric, Context::DataPoint],
+            Place::TransformSpan | Place::SignalToMetrics => &[Context::Span],
+            _ => &[],
+        }
+    }
+
     /// The feature gate that it needs.
     pub fn gate(&self) -> Option<&'static str> {
         (self.place == Place::Lambda).then_some("ottl.functions.enableLambda")
@@ -334,6 +364,8 @@ impl ParamKind {
         })
     }
 }
+
+pub(crate) use lambdas::wrong_result;
 
 /// Every function there is, editors first.
 pub fn all() -> impl Iterator<Item = &'static Function> + Clone {

@@ -301,6 +301,15 @@ fn pow2(exponent: i32) -> f64 {
     }
 }
 
+/// `math.Ldexp(fraction, exponent)` for a fraction between 0.5 and 1.
+pub(crate) fn ldexp(fraction: f64, exponent: i64) -> f64 {
+    match i32::try_from(exponent) {
+        Ok(exponent @ -1074..) => fraction * pow2(exponent),
+        Err(_) if exponent > 0 => f64::INFINITY,
+        _ => 0.0,
+    }
+}
+
 /// `int64(value)` of Go on amd64: what does not fit is the least integer.
 pub fn truncate(value: f64) -> i64 {
     // -2^63 is exact; 2^63 no longer fits.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::{
-    Argument,
+    Argument, Lambda,
     patterns::{self, Pattern},
 };
 use crate::{
@@ -24,6 +24,16 @@ pub struct Args<'a> {
 }
 
 static NIL: Value = Value::Nil;
+
+impl<'a> Args<'a> {
+    /// A lambda; nothing when it was left out.
+    pub fn lambda(&self, at: usize) -> Option<&'a Lambda> {
+        match self.arguments.get(at) {
+            Some(Argument::Lambda(lambda)) => Some(lambda),
+            _ => None,
+        }
+    }
+}
 
 impl Args<'_> {
     /// The value of parameter `at`; nil for one left out.

@@ -1,9 +1,10 @@
 //! What a statement reads and writes, by meaning and not by spelling: `start_time` and
 //! `start_time_unix_nano` are one place, a map holds all its keys, a computed key may be any.
 
-use super::{Argument, Call, Condition, KeyNode, Node, PathNode};
+use super::{Argument, Body, Call, Condition, KeyNode, Node, PathNode};
 use crate::{
     contexts::{Context, Part, Store},
+    functions::Build,
     value::{Text, index},
 };
 use trunkline_proto::batch::Field;
@@ -169,7 +170,7 @@ impl Walk {
 
     fn node(&mut self, node: &Node) {
         match node {
-            Node::Const(_) => {}
+            Node::Const(_) | Node::Local { .. } => {}
             Node::Path(path) => self.read(path),
             Node::Call(call) => self.call(call),
             Node::Index { of, keys } => {
@@ -198,11 +199,25 @@ impl Walk {
                     }
                     push(&mut self.writes, Footprint::of(path));
                 }
+                Argument::Lambda(lambda) => match &lambda.body {
+                    Body::Value(node) => self.node(node),
+                    Body::Condition(condition) => self.condition(condition),
+                },
                 Argument::Absent
                 | Argument::Literal(_)
                 | Argument::Regex(_)
                 | Argument::Function(_) => {}
             }
+        }
+        // What these look at and change is told by contexts, as a whole.
+        match call.function.build {
+            Build::RowScalar(_) => push_all(&mut self.reads, call.function.contexts()),
+            Build::RowEditor(_) => {
+                let contexts = call.function.contexts();
+                push_all(&mut self.reads, contexts);
+                push_all(&mut self.writes, contexts);
+            }
+            _ => {}
         }
         if call.function.name == "IsRootSpan" {
             let (context, store) = (Context::Span, Store::SpanId(Field::ParentSpanId));
@@ -222,5 +237,22 @@ impl Walk {
 fn push(prints: &mut Vec<Footprint>, print: Footprint) {
     if !prints.contains(&print) {
         prints.push(print);
+    }
+}
+
+/// All paths of these contexts.
+fn push_all(prints: &mut Vec<Footprint>, contexts: &[Context]) {
+    for context in contexts {
+        for def in context.paths() {
+            let (context, store, key) = (*context, def.store, KeyPrint::Whole);
+            push(
+                prints,
+                Footprint {
+                    context,
+                    store,
+                    key,
+                },
+            );
+        }
     }
 }

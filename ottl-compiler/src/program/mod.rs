@@ -42,6 +42,13 @@ impl Program {
         conditions.any(|of| footprint::reads(&of.condition).iter().any(of_request))
             || statements.any(|statement| statement.reads.iter().any(of_request))
     }
+
+    /// Whether a statement may add metrics, which then are rows of this program as well.
+    pub fn adds_rows(&self) -> bool {
+        let metrics = matches!(self.context, Context::Metric | Context::DataPoint);
+        let mut builds = self.statements.iter().map(|of| of.editor.function.build);
+        metrics && builds.any(|build| matches!(build, Build::RowEditor(_)))
+    }
 }
 
 /// A condition and its text.
@@ -128,6 +135,13 @@ pub enum Node {
     },
     /// The negative.
     Negate(Box<Node>),
+    /// A parameter of a lambda.
+    Local {
+        /// Its place among those of all lambdas around, from the outside in.
+        at: usize,
+        /// Its name.
+        name: Arc<str>,
+    },
     /// A list.
     List(Vec<Node>),
     /// A map.
@@ -194,6 +208,26 @@ pub enum Argument {
     Target(Box<PathNode>),
     /// A function of one string.
     Function(&'static Function),
+    /// A function written where it is used.
+    Lambda(Box<Lambda>),
+}
+
+/// A lambda expression.
+#[derive(Clone, Debug)]
+pub struct Lambda {
+    /// Number of parameters.
+    pub params: u8,
+    /// What it gives.
+    pub body: Body,
+}
+
+/// What a lambda expression gives.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// A value.
+    Value(Node),
+    /// A bool.
+    Condition(Condition),
 }
 
 impl Argument {
@@ -216,9 +250,9 @@ impl Node {
         match self {
             Node::Const(value) => TypeSet::one(value.of()),
             Node::Path(path) if path.keys.is_empty() => path.def.types,
-            Node::Path(_) | Node::Index { .. } => TypeSet::ANY,
+            Node::Path(_) | Node::Index { .. } | Node::Local { .. } => TypeSet::ANY,
             Node::Call(call) => match call.function.build {
-                Build::Coalesce => TypeSet::ANY,
+                Build::Coalesce | Build::When => TypeSet::ANY,
                 _ => call.function.result,
             },
             Node::Math { first, rest } => {

@@ -9,8 +9,8 @@ use super::{Row, Target};
 use crate::{
     contexts::Context,
     failure::Failure,
-    functions::Build,
-    program::{Args, Argument, Call, Condition, KeyNode, Node, PathNode},
+    functions::{self, Build},
+    program::{Args, Argument, Body, Call, Condition, KeyNode, Lambda, Node, PathNode},
     value::{self, Value, coerce, compare, index, math},
 };
 
@@ -65,10 +65,21 @@ impl Row<'_> {
                 let mut value = self.value(of)?.into_owned();
                 for key in keys {
                     let key = self.value(key)?;
-                    value = index::converter(&value, &key)?;
+                    value = index::converter(&value, &key).map_err(|cause| match &**of {
+                        Node::Local { name, .. } => Failure::Index(format!(
+                            "cannot index local identifier {name:?}: {cause}"
+                        )),
+                        _ => cause,
+                    })?;
                 }
                 owned(value)
             }
+            Node::Local { at, name } => match self.locals.get(*at) {
+                Some(value) => owned(value.clone()),
+                None => Err(Failure::Function(format!(
+                    "missing value for local identifier {name:?}"
+                ))),
+            },
             Node::Math { first, rest } => {
                 let mut value = self.value(first)?;
                 for (op, operand) in rest {
@@ -122,6 +133,24 @@ impl Row<'_> {
                 };
                 Ok(Cow::Owned(Value::Bool(is_root)))
             }
+            Build::When => {
+                let Some(Argument::Lambda(condition)) = call.args.first() else {
+                    return Ok(Cow::Owned(Value::Nil));
+                };
+                let chosen = match self.lambda(condition, [])? {
+                    Value::Bool(true) => call.args.get(1),
+                    Value::Bool(false) => call.args.get(2),
+                    other => return Err(functions::wrong_result("bool", &other)),
+                };
+                match chosen {
+                    Some(Argument::Value { node, .. }) => self.value(node),
+                    _ => Ok(Cow::Owned(Value::Nil)),
+                }
+            }
+            Build::RowScalar(scalar) => {
+                let args = self.args(call)?;
+                scalar(self, &args).map(Cow::Owned)
+            }
             _ => {
                 let Some(scalar) = call.scalar() else {
                     let name = call.function.name;
@@ -131,6 +160,22 @@ impl Row<'_> {
                 scalar(&args).map(Cow::Owned)
             }
         }
+    }
+
+    /// What a lambda gives for these arguments.
+    pub(crate) fn lambda<const N: usize>(
+        &mut self,
+        lambda: &Lambda,
+        args: [Value; N],
+    ) -> Result<Value, Failure> {
+        let known = self.locals.len();
+        self.locals.extend(args);
+        let result = match &lambda.body {
+            Body::Value(node) => self.value(node).map(Cow::into_owned),
+            Body::Condition(condition) => self.holds(condition).map(Value::Bool),
+        };
+        self.locals.truncate(known);
+        result
     }
 
     /// The arguments of a call, evaluated from left to right.
@@ -158,7 +203,8 @@ impl Row<'_> {
                 Argument::Absent
                 | Argument::Regex(_)
                 | Argument::Target(_)
-                | Argument::Function(_) => Cow::Owned(Value::Nil),
+                | Argument::Function(_)
+                | Argument::Lambda(_) => Cow::Owned(Value::Nil),
             });
         }
         Ok(Args {
@@ -201,6 +247,10 @@ impl Row<'_> {
             (Build::Editor(editor), Some(path)) => {
                 let args = self.args(call)?;
                 editor(&mut Target { row: self, path }, &args)
+            }
+            (Build::RowEditor(editor), _) => {
+                let args = self.args(call)?;
+                editor(self, &args)
             }
             (Build::Nothing, _) => Ok(()),
             _ => {

@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 use trunkline_proto::batch::{Data, Level};
 
 pub use conditions::{Selected, Verdict, conditions, matches};
+pub(crate) use paths::{pack_fixed, pack_varints, unpack_fixed, unpack_varints};
 pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
 pub use target::{Entries, Target};
 pub(crate) use write::owned_entries;
@@ -44,6 +45,10 @@ pub struct Row<'d> {
     /// The encoded map.
     cache: &'d mut Vec<u8>,
     request: &'d Request,
+    /// The arguments of the lambdas being evaluated, from the outside in.
+    locals: Vec<Value>,
+    /// Bytes that statements may still add to the scope.
+    room: usize,
 }
 
 impl<'d> Row<'d> {
@@ -76,11 +81,37 @@ impl<'d> Row<'d> {
             at,
             cache,
             request,
+            locals: Vec::new(),
+            room: usize::MAX,
         })
     }
 
+    /// The request that the row is in.
+    pub(crate) fn data(&mut self) -> &mut Data {
+        self.data
+    }
+
+    /// Adds a metric behind the others of the scope. `function` is told in the error.
+    ///
+    /// # Errors
+    /// When more would be added to one scope by one group of statements than is allowed: a
+    /// statement that matches what it added would never end.
+    pub(crate) fn add_metric(&mut self, function: &str, message: &[u8]) -> Result<(), Failure> {
+        let cost = message.len().saturating_add(sequence::ROW);
+        let Some(room) = self.room.checked_sub(cost) else {
+            return Err(Failure::Function(format!(
+                "{function}: the statement keeps matching its own copies; exclude them in the \
+                 where clause"
+            )));
+        };
+        self.room = room;
+        let (_, scope) = self.place(Context::Scope)?;
+        self.data.add_row(Level::Item, scope, message)?;
+        Ok(())
+    }
+
     /// Where the entity of a context around this row is.
-    fn place(&self, context: Context) -> Result<(Level, u32), Failure> {
+    pub(crate) fn place(&self, context: Context) -> Result<(Level, u32), Failure> {
         let found = self.at.iter().find(|(of, _, _)| *of == context);
         found
             .map(|(_, level, row)| (*level, *row))

@@ -72,7 +72,7 @@ pub(super) fn unpack_rows(bytes: &[u8]) -> Vec<u32> {
 }
 
 /// Varints, one behind the other.
-pub(super) fn unpack_varints(bytes: &[u8]) -> Vec<u64> {
+pub(crate) fn unpack_varints(bytes: &[u8]) -> Vec<u64> {
     let mut out = Vec::new();
     let mut at = 0;
     while let Some((value, next)) = read_varint(bytes, at) {
@@ -83,14 +83,14 @@ pub(super) fn unpack_varints(bytes: &[u8]) -> Vec<u64> {
 }
 
 /// Varints, one behind the other.
-pub(super) fn pack_varints(values: &[u64]) -> Vec<u8> {
+pub(crate) fn pack_varints(values: &[u64]) -> Vec<u8> {
     let mut out = Vec::new();
     values.iter().for_each(|value| put_varint(&mut out, *value));
     out
 }
 
 /// Eight-byte numbers.
-pub(super) fn unpack_fixed(bytes: &[u8]) -> Vec<u64> {
+pub(crate) fn unpack_fixed(bytes: &[u8]) -> Vec<u64> {
     let (values, _) = bytes.as_chunks::<8>();
     values
         .iter()
@@ -99,6 +99,6 @@ pub(super) fn unpack_fixed(bytes: &[u8]) -> Vec<u64> {
 }
 
 /// Eight-byte numbers.
-pub(super) fn pack_fixed(values: impl IntoIterator<Item = u64>) -> Vec<u8> {
+pub(crate) fn pack_fixed(values: impl IntoIterator<Item = u64>) -> Vec<u8> {
     values.into_iter().flat_map(u64::to_le_bytes).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use trunkline_proto::batch::Data;
+use trunkline_proto::batch::{self, Data, Level};
 
 use super::{Request, Row};
 use crate::{failure::Failure, program::Program};
@@ -106,27 +106,96 @@ pub fn run(
     let Some(level) = program.context.level() else {
         return Ok(());
     };
-    let stopped = |source: &str, condition, row, cause| Stopped {
-        source: source.to_owned(),
-        condition,
-        row,
-        cause,
-    };
-    let rows = match data.rows(level) {
-        Ok(rows) => rows,
-        Err(error) => return Err(stopped("", false, 0, error.into())),
-    };
     let mut own = Vec::new();
     let is_shared = shared_cache.is_some();
-    let cache = shared_cache.unwrap_or(&mut own);
-    for number in rows {
-        if !is_shared {
-            cache.clear();
+    let mut pass = Pass {
+        program,
+        request,
+        mode,
+        is_shared,
+        cache: shared_cache.unwrap_or(&mut own),
+        counts,
+        tell,
+        room: usize::MAX,
+    };
+    if !program.adds_rows() {
+        let rows = data.rows(level).map_err(broken)?;
+        for row in rows {
+            pass.row(data, row)?;
         }
-        let mut row = match Row::new(data, program.context, number, cache, request) {
-            Ok(row) => row,
-            Err(cause) => return Err(stopped("", false, number, cause)),
+        return Ok(());
+    }
+    // The reference goes through a list that may grow: what is added to a scope is visited
+    // behind the other metrics of that scope.
+    let room = LEAST_ROOM.saturating_add(data.payload_len().saturating_mul(ROOM_BY_PAYLOAD));
+    for scope in data.rows(Level::Scope).map_err(broken)? {
+        pass.room = room;
+        let mut metrics = data.children(Level::Item, scope).map_err(broken)?;
+        let mut at = 0;
+        while let Some(&metric) = metrics.get(at) {
+            let known = data.row_count(Level::Item).map_err(broken)?;
+            if level == Level::Item {
+                pass.row(data, metric)?;
+            } else {
+                for point in data.children(level, metric).map_err(broken)? {
+                    pass.row(data, point)?;
+                }
+            }
+            let now = data.row_count(Level::Item).map_err(broken)?;
+            metrics.extend(known as u32..now as u32);
+            at += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that a row needs beside its message, about.
+pub(super) const ROW: usize = 256;
+
+/// Bytes that a group of statements may add to a scope, whatever the size of the request, and how
+/// many more for each of the request's.
+const LEAST_ROOM: usize = 16 << 20;
+const ROOM_BY_PAYLOAD: usize = 16;
+
+/// A request that cannot be taken apart.
+fn broken(error: batch::Error) -> Stopped {
+    Stopped {
+        source: String::new(),
+        condition: false,
+        row: 0,
+        cause: error.into(),
+    }
+}
+
+/// One run of a program over the rows of a request.
+struct Pass<'a> {
+    program: &'a Program,
+    request: &'a Request,
+    mode: ErrorMode,
+    is_shared: bool,
+    cache: &'a mut Vec<u8>,
+    counts: &'a mut Vec<Counts>,
+    tell: &'a mut dyn FnMut(RowFailure<'_>),
+    /// Bytes that may still be added to the scope.
+    room: usize,
+}
+
+impl Pass<'_> {
+    /// Runs the statements on one row, if the conditions let it.
+    fn row(&mut self, data: &mut Data, number: u32) -> Result<(), Stopped> {
+        let Pass { program, mode, .. } = *self;
+        let stopped = |source: &str, condition, cause| Stopped {
+            source: source.to_owned(),
+            condition,
+            row: number,
+            cause,
         };
+        if !self.is_shared {
+            self.cache.clear();
+        }
+        let mut row = Row::new(data, program.context, number, self.cache, self.request)
+            .map_err(|cause| stopped("", false, cause))?;
+        row.room = self.room;
         let mut applies = program.conditions.is_empty();
         for condition in &program.conditions {
             match row.holds(&condition.condition) {
@@ -134,11 +203,11 @@ pub fn run(
                 Ok(false) => continue,
                 Err(cause) => match mode {
                     ErrorMode::Propagate => {
-                        return Err(stopped(&condition.source, true, number, cause));
+                        return Err(stopped(&condition.source, true, cause));
                     }
                     ErrorMode::Silent => continue,
                     ErrorMode::Ignore => {
-                        tell(RowFailure {
+                        (self.tell)(RowFailure {
                             source: &condition.source,
                             statement: None,
                             row: number,
@@ -151,9 +220,10 @@ pub fn run(
             break;
         }
         if !applies {
-            continue;
+            return Ok(());
         }
-        for (at, (statement, counts)) in program.statements.iter().zip(&mut *counts).enumerate() {
+        let statements = program.statements.iter().zip(self.counts.iter_mut());
+        for (at, (statement, counts)) in statements.enumerate() {
             let result = match row.holds(&statement.condition) {
                 Ok(false) => continue,
                 Ok(true) => {
@@ -165,11 +235,9 @@ pub fn run(
             let Err(cause) = result else { continue };
             counts.failed += 1;
             match mode {
-                ErrorMode::Propagate => {
-                    return Err(stopped(&statement.source, false, number, cause));
-                }
+                ErrorMode::Propagate => return Err(stopped(&statement.source, false, cause)),
                 ErrorMode::Silent => {}
-                ErrorMode::Ignore => tell(RowFailure {
+                ErrorMode::Ignore => (self.tell)(RowFailure {
                     source: &statement.source,
                     statement: Some(at),
                     row: number,
@@ -177,6 +245,7 @@ pub fn run(
                 }),
             }
         }
+        self.room = row.room;
+        Ok(())
     }
-    Ok(())
 }

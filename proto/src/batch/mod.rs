@@ -12,7 +12,8 @@
 //!
 //! # Reading
 //!
-//! - one row: [`Data::attribute`], [`Data::attributes`], [`Data::field`], [`Data::metric_type`];
+//! - one row: [`Data::attribute`], [`Data::attributes`], [`Data::field`], [`Data::metric_type`],
+//!   [`Data::row_message`];
 //! - all rows of a level: [`Data::attribute_column`], [`Data::attribute_table`],
 //!   [`Data::field_columns`].
 //!
@@ -52,6 +53,7 @@ mod field_columns;
 mod fields;
 pub mod frame;
 mod level;
+mod messages;
 mod partition;
 mod pieces;
 mod rows;

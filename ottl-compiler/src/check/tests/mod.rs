@@ -371,6 +371,9 @@ const PENDING: &str = "ConvertAttributesToElementsXML ConvertTextToElementsXML G
     extract_percentile_metric extract_sum_metric scale_metric convert_summary_count_val_to_sum \
     convert_summary_sum_val_to_sum merge_histogram_buckets set_semconv_span_name ParseCEF \
     ParseCLF ParseELF ParseLEEF HasAttrKeyOnDatapoint HasAttrOnDatapoint AdjustedCount";
+const PENDING: &str = "ConvertAttributesToElementsXML ConvertTextToElementsXML Decode \
+    ExtractGrokPatterns Format FormatTime GetXML InsertXML ParseCSV ParseSeverity \
+    ParseSimplifiedXML ParseXML RemoveXML Time URL UserAgent ParseCEF ParseCLF ParseELF ParseLEEF";
 
 proptest::proptest! {
     /// Whatever is compiled: a program or errors, never a panic.

@@ -9,10 +9,12 @@ mod contexts;
 mod expressions;
 mod flatten;
 mod golden;
+mod metrics;
 mod modes;
 mod property;
 mod selection;
 mod statements;
+mod transform;
 
 use trunkline_proto::{Batch, Signal, batch::Data, json};
 

@@ -14,6 +14,8 @@ mod cases;
 mod deferred;
 pub mod edits;
 pub mod generate;
+#[cfg(test)]
+mod messages;
 pub mod model;
 #[cfg(test)]
 mod properties;

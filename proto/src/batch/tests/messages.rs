@@ -1,0 +1,110 @@
+//! Messages and attributes of single entities, against the decoded request: as they came and
+//! after edits.
+
+use prost::Message;
+
+use super::{
+    generate::{self as make, Request, Rng},
+    model::{self, Entity},
+};
+use crate::{
+    Batch, Signal,
+    batch::{AttributeEdit, Level, Selection, Source, Value, When},
+    otlp::{
+        common::v1::{AnyValue, any_value},
+        metrics::v1::NumberDataPoint,
+    },
+};
+
+/// Whether a message decodes to the entity.
+fn is(message: &[u8], entity: &Entity<'_>) -> bool {
+    fn same<T: Message + Default + PartialEq>(message: &[u8], entity: &T) -> bool {
+        T::decode(message).is_ok_and(|decoded| decoded == *entity)
+    }
+    match entity {
+        Entity::ResourceSpans(entity) => same(message, &**entity),
+        Entity::ResourceLogs(entity) => same(message, &**entity),
+        Entity::ResourceMetrics(entity) => same(message, &**entity),
+        Entity::ResourceProfiles(entity) => same(message, &**entity),
+        Entity::ScopeSpans(entity) => same(message, &**entity),
+        Entity::ScopeLogs(entity) => same(message, &**entity),
+        Entity::ScopeMetrics(entity) => same(message, &**entity),
+        Entity::ScopeProfiles(entity) => same(message, &**entity),
+        Entity::Span(entity) => same(message, &**entity),
+        Entity::Event(entity) => same(message, &**entity),
+        Entity::Link(entity) => same(message, &**entity),
+        Entity::LogRecord(entity) => same(message, &**entity),
+        Entity::Metric(entity) => same(message, &**entity),
+        Entity::Number(entity) => same(message, &**entity),
+        Entity::Histogram(entity) => same(message, &**entity),
+        Entity::Exponential(entity) => same(message, &**entity),
+        Entity::Summary(entity) => same(message, &**entity),
+        Entity::Exemplar(entity) => same(message, &**entity),
+        Entity::Quantile(entity) => same(message, &**entity),
+        Entity::Profile(entity) => same(message, &**entity),
+    }
+}
+
+#[test]
+fn messages_and_attributes_of_an_entity_are_those_of_the_decoded_one() {
+    let mut seen = 0;
+    for signal in Signal::ALL {
+        for seed in 0..150 {
+            let r = &mut Rng::new(seed + 1);
+            let mut request = Request::random(signal, r);
+            let (bytes, _) = make::rewrite(signal, &request.encode(), r);
+            let mut batch = Batch::from_protobuf(signal, bytes.into()).unwrap();
+            let data = batch.open().unwrap();
+            for level in Level::of(signal) {
+                if seed % 2 == 0 {
+                    let edit = AttributeEdit::Set {
+                        key: b"new",
+                        value: Source::Value(Value::Int(7)),
+                        when: When::Always,
+                    };
+                    let edited = data.edit_attributes(*level, Selection::All, &[edit]);
+                    let value = Some(any_value::Value::IntValue(7));
+                    for entity in model::entities(&mut request, *level) {
+                        if let Some(attributes) = entity.attributes(edited.is_ok()) {
+                            model::put(
+                                attributes,
+                                "new",
+                                Some(AnyValue {
+                                    value: value.clone(),
+                                }),
+                            );
+                        }
+                    }
+                }
+            }
+            for level in Level::of(signal) {
+                for (at, row) in data.rows(*level).unwrap().into_iter().enumerate() {
+                    let message = data.row_message(*level, row).unwrap();
+                    let entity = model::entities(&mut request, *level).into_iter().nth(at);
+                    let entity = entity.unwrap();
+                    assert!(is(&message, &entity), "{signal:?} {seed} {level:?} {row}");
+                    let mut fields = Vec::new();
+                    let number = 7;
+                    let result = data.attribute_fields(*level, row, number, &mut fields);
+                    if result.is_ok() {
+                        // A message that has its attributes in that field.
+                        let point = NumberDataPoint::decode(&*fields).unwrap();
+                        let wanted = entity.attributes(false).cloned().unwrap_or_default();
+                        assert_eq!(
+                            point.attributes, wanted,
+                            "{signal:?} {seed} {level:?} {row}"
+                        );
+                        seen += wanted.len();
+                    }
+                }
+            }
+            let mut missing = Vec::new();
+            assert!(data.row_message(Level::Item, u32::MAX).is_err());
+            assert!(
+                data.attribute_fields(Level::Item, u32::MAX, 7, &mut missing)
+                    .is_err()
+            );
+        }
+    }
+    assert!(seen > 1000, "{seen}");
+}
