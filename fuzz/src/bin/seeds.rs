@@ -88,8 +88,21 @@ fn write() -> Result<(), Box<dyn Error>> {
     for (name, text) in CONFIGURATIONS {
         put(corpus, "configuration", name, &[text.as_bytes()])?;
     }
+    // Some of the statements that the reference was asked: a word for what they are, and they.
+    let cases: Vec<&str> = CASES.lines().collect();
+    for (number, case) in cases.iter().step_by(cases.len() / 80).enumerate() {
+        let Some((_, text)) = case.split_once(' ') else {
+            continue;
+        };
+        let name = format!("{number}");
+        put(corpus, "ottl_parser", &name, &[text.as_bytes()])?;
+        let component = number as u8;
+        put(corpus, "ottl_compiler", &name, &[&[component], text.as_bytes()])?;
+    }
     Ok(())
 }
+
+const CASES: &str = include_str!("../../../tests/ottl/cases.txt");
 
 fn put(corpus: &Path, target: &str, name: &str, parts: &[&[u8]]) -> std::io::Result<()> {
     fs::create_dir_all(corpus.join(target))?;
