@@ -43,6 +43,7 @@
 //! ```
 
 pub mod check;
+pub mod columns;
 pub mod contexts;
 pub mod error;
 pub mod failure;

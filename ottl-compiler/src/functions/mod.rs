@@ -31,6 +31,8 @@ mod url;
 
 use std::{any::Any, sync::Arc};
 
+pub(crate) use replace::replaced;
+
 use crate::{
     contexts::Context,
     failure::Failure,

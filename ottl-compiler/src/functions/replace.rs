@@ -66,6 +66,29 @@ impl<'a, 'p> Replacement<'a, 'p> {
         Ok(())
     }
 
+    /// Appends the text with every match replaced by the template, in which nothing is to be
+    /// filled in; whether there is a match.
+    fn plain(&self, regex: &Regex, text: &[u8], out: &mut Vec<u8>) -> bool {
+        let (from, mut last, mut any) = (out.len(), 0, false);
+        for found in regex.find_iter(text) {
+            any = true;
+            let within = text
+                .get(found.start())
+                .is_some_and(|byte| byte & 0xc0 == 0x80);
+            if found.is_empty() && within {
+                continue;
+            }
+            out.extend_from_slice(text.get(last..found.start()).unwrap_or_default());
+            out.extend_from_slice(self.template);
+            last = found.end();
+        }
+        match any {
+            true => out.extend_from_slice(text.get(last..).unwrap_or_default()),
+            false => out.truncate(from),
+        }
+        any
+    }
+
     /// The text with every match replaced; as it was when there is none.
     fn all<'t>(&self, regex: &Regex, text: &'t [u8]) -> Result<Cow<'t, [u8]>, Failure> {
         let mut out = Vec::new();
@@ -96,6 +119,40 @@ impl<'a, 'p> Replacement<'a, 'p> {
         }
         out.extend_from_slice(text.get(last..).unwrap_or_default());
         Ok(Cow::Owned(out))
+    }
+}
+
+/// What `replace_pattern`, or if `whole` `replace_match`, makes of a text, at the end of `out`;
+/// whether it makes anything of it.
+///
+/// # Errors
+/// What the arguments, or the function among them, give.
+pub(crate) fn replaced(
+    args: &Args<'_>,
+    whole: bool,
+    text: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<bool, Failure> {
+    if whole {
+        let glob = args.glob(1)?;
+        let replacement = Replacement::new(args, 2)?.whole()?;
+        let matches = glob.is_match(text);
+        if matches {
+            out.extend_from_slice(&replacement);
+        }
+        return Ok(matches);
+    }
+    let regex = args.regex(1)?;
+    let replacement = Replacement::new(args, 2)?;
+    if !args.has_function(3) && !replacement.template.contains(&b'$') {
+        return Ok(replacement.plain(&regex, text, out));
+    }
+    match replacement.all(&regex, text)? {
+        Cow::Borrowed(_) => Ok(false),
+        Cow::Owned(text) => {
+            out.extend_from_slice(&text);
+            Ok(true)
+        }
     }
 }
 

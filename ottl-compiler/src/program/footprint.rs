@@ -133,6 +133,16 @@ pub fn of(condition: &Condition, editor: &Call) -> (Vec<Footprint>, Vec<Footprin
     (walk.reads, walk.writes)
 }
 
+/// What a value reads.
+pub fn of_node(node: &Node) -> Vec<Footprint> {
+    let mut walk = Walk {
+        reads: Vec::new(),
+        writes: Vec::new(),
+    };
+    walk.node(node);
+    walk.reads
+}
+
 /// What a condition reads.
 pub fn reads(condition: &Condition) -> Vec<Footprint> {
     let mut walk = Walk {

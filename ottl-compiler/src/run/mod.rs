@@ -10,14 +10,17 @@ mod read;
 mod sequence;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use smallvec::SmallVec;
 use trunkline_proto::batch::{Data, Level};
 
 pub use conditions::{Selected, Verdict, conditions, matches};
+pub(crate) use paths::{DEPRECATED_KINDS, KINDS};
 pub(crate) use paths::{pack_fixed, pack_varints, unpack_fixed, unpack_varints};
+pub(crate) use read::check_body;
+pub(crate) use sequence::Pass;
 pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
 pub use target::{Entries, Target};
 pub(crate) use write::owned_entries;

@@ -8,7 +8,7 @@ use trunkline_proto::{
 use crate::contexts::Part;
 
 /// The names of span kinds by number.
-pub(super) const KINDS: [&str; 6] = [
+pub(crate) const KINDS: [&str; 6] = [
     "Unspecified",
     "Internal",
     "Server",
@@ -18,7 +18,7 @@ pub(super) const KINDS: [&str; 6] = [
 ];
 
 /// The old names of span kinds by number.
-pub(super) const DEPRECATED_KINDS: [&str; 6] = [
+pub(crate) const DEPRECATED_KINDS: [&str; 6] = [
     "SPAN_KIND_UNSPECIFIED",
     "SPAN_KIND_INTERNAL",
     "SPAN_KIND_SERVER",

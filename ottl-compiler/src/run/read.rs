@@ -317,7 +317,7 @@ impl Row<'_> {
 }
 
 /// Only a body that is a map or a list takes keys.
-pub(super) fn check_body(any: &[u8]) -> Result<(), Failure> {
+pub(crate) fn check_body(any: &[u8]) -> Result<(), Failure> {
     let name = match batch::Value::read(any)? {
         batch::Value::Map(_) | batch::Value::List(_) => return Ok(()),
         batch::Value::Empty | batch::Value::StringIndex(_) => "Empty",

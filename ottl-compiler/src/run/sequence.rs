@@ -1,7 +1,7 @@
 //! Runs the statements of a program on rows, in order, and does with failures what the error
 //! mode says.
 
-use std::str::FromStr;
+use std::{ops::Range, str::FromStr};
 
 use trunkline_proto::batch::{self, Data, Level};
 
@@ -167,63 +167,84 @@ fn broken(error: batch::Error) -> Stopped {
     }
 }
 
-/// One run of a program over the rows of a request.
-struct Pass<'a> {
-    program: &'a Program,
-    request: &'a Request,
-    mode: ErrorMode,
-    is_shared: bool,
-    cache: &'a mut Vec<u8>,
-    counts: &'a mut Vec<Counts>,
-    tell: &'a mut dyn FnMut(RowFailure<'_>),
+/// One run of a program over rows of a request.
+pub(crate) struct Pass<'a> {
+    pub program: &'a Program,
+    pub request: &'a Request,
+    pub mode: ErrorMode,
+    pub is_shared: bool,
+    pub cache: &'a mut Vec<u8>,
+    pub counts: &'a mut [Counts],
+    pub tell: &'a mut dyn FnMut(RowFailure<'_>),
     /// Bytes that may still be added to the scope.
-    room: usize,
+    pub room: usize,
 }
 
 impl Pass<'_> {
     /// Runs the statements on one row, if the conditions let it.
-    fn row(&mut self, data: &mut Data, number: u32) -> Result<(), Stopped> {
-        let Pass { program, mode, .. } = *self;
-        let stopped = |source: &str, condition, cause| Stopped {
-            source: source.to_owned(),
-            condition,
-            row: number,
-            cause,
-        };
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn row(&mut self, data: &mut Data, number: u32) -> Result<(), Stopped> {
         if !self.is_shared {
             self.cache.clear();
         }
-        let mut row = Row::new(data, program.context, number, self.cache, self.request)
-            .map_err(|cause| stopped("", false, cause))?;
-        row.room = self.room;
-        let mut applies = program.conditions.is_empty();
-        for condition in &program.conditions {
-            match row.holds(&condition.condition) {
-                Ok(true) => applies = true,
-                Ok(false) => continue,
-                Err(cause) => match mode {
-                    ErrorMode::Propagate => {
-                        return Err(stopped(&condition.source, true, cause));
-                    }
-                    ErrorMode::Silent => continue,
-                    ErrorMode::Ignore => {
-                        (self.tell)(RowFailure {
-                            source: &condition.source,
-                            statement: None,
-                            row: number,
-                            cause: &cause,
-                        });
-                        continue;
-                    }
-                },
-            }
-            break;
-        }
-        if !applies {
+        if !self.applies(data, number)? {
             return Ok(());
         }
-        let statements = program.statements.iter().zip(self.counts.iter_mut());
-        for (at, (statement, counts)) in statements.enumerate() {
+        self.statements(data, number, 0..self.program.statements.len())
+    }
+
+    /// Whether the conditions of the group let its statements run on a row.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn applies(&mut self, data: &mut Data, number: u32) -> Result<bool, Stopped> {
+        let program = self.program;
+        let row = Row::new(data, program.context, number, self.cache, self.request);
+        let mut row = row.map_err(|cause| stopped("", false, number, cause))?;
+        for condition in &program.conditions {
+            let cause = match row.holds(&condition.condition) {
+                Ok(true) => return Ok(true),
+                Ok(false) => continue,
+                Err(cause) => cause,
+            };
+            match self.mode {
+                ErrorMode::Propagate => {
+                    return Err(stopped(&condition.source, true, number, cause));
+                }
+                ErrorMode::Silent => {}
+                ErrorMode::Ignore => (self.tell)(RowFailure {
+                    source: &condition.source,
+                    statement: None,
+                    row: number,
+                    cause: &cause,
+                }),
+            }
+        }
+        Ok(program.conditions.is_empty())
+    }
+
+    /// Runs some of the statements on one row.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn statements(
+        &mut self,
+        data: &mut Data,
+        number: u32,
+        statements: Range<usize>,
+    ) -> Result<(), Stopped> {
+        let program = self.program;
+        let row = Row::new(data, program.context, number, self.cache, self.request);
+        let mut row = row.map_err(|cause| stopped("", false, number, cause))?;
+        row.room = self.room;
+        for at in statements {
+            let (Some(statement), Some(counts)) =
+                (program.statements.get(at), self.counts.get_mut(at))
+            else {
+                continue;
+            };
             let result = match row.holds(&statement.condition) {
                 Ok(false) => continue,
                 Ok(true) => {
@@ -234,8 +255,10 @@ impl Pass<'_> {
             };
             let Err(cause) = result else { continue };
             counts.failed += 1;
-            match mode {
-                ErrorMode::Propagate => return Err(stopped(&statement.source, false, cause)),
+            match self.mode {
+                ErrorMode::Propagate => {
+                    return Err(stopped(&statement.source, false, number, cause));
+                }
                 ErrorMode::Silent => {}
                 ErrorMode::Ignore => (self.tell)(RowFailure {
                     source: &statement.source,
@@ -247,5 +270,14 @@ impl Pass<'_> {
         }
         self.room = row.room;
         Ok(())
+    }
+}
+
+fn stopped(source: &str, condition: bool, row: u32, cause: Failure) -> Stopped {
+    Stopped {
+        source: source.to_owned(),
+        condition,
+        row,
+        cause,
     }
 }

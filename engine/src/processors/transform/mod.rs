@@ -8,9 +8,24 @@ use std::{collections::BTreeMap, future::ready, rc::Rc, sync::Arc};
 
 use tonic::Code;
 use trunkline_ottl::run::{self, Counts, Request, RowFailure, Stopped};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::ready,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tonic::Code;
+use trunkline_ottl::{
+    columns::Executor,
+    contexts::Context,
+    run::{Counts, ErrorMode, Request, RowFailure, Stopped},
+};
 use trunkline_proto::{Batch, Signal, batch::Error};
 
-use self::config::{Compiled, Config};
+use self::config::Config;
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
     net::admission::Budget,
@@ -31,7 +46,11 @@ pub struct Transform {
 
 /// A compiled group, and what was said of its failures; the last entry is its conditions'.
 struct Group {
-    compiled: Compiled,
+    /// Borrowed only while the group runs, in which nothing else of the core does.
+    executor: RefCell<Executor>,
+    context: &'static str,
+    mode: ErrorMode,
+    shared_cache: bool,
     said: Vec<Said>,
 }
 
@@ -56,7 +75,10 @@ pub fn build(
         said: (0..=compiled.program.statements.len())
             .map(|_| Said::default())
             .collect(),
-        compiled,
+        context: compiled.program.context.name(),
+        mode: compiled.mode,
+        shared_cache: compiled.shared_cache,
+        executor: RefCell::new(Executor::new(Arc::new(compiled.program))),
     });
     Ok(Rc::new(Transform {
         groups: groups.collect(),
@@ -89,24 +111,16 @@ impl Transform {
         let mut caches: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
         let mut counts: Vec<Counts> = Vec::new();
         for group in &self.groups {
-            let program = &group.compiled.program;
-            let shared = match group.compiled.shared_cache {
-                true => Some(caches.entry(program.context.name()).or_default()),
+            let shared = match group.shared_cache {
+                true => Some(caches.entry(group.context).or_default()),
                 false => None,
             };
-            let mode = group.compiled.mode;
             counts.clear();
             let mut tell = |failure: RowFailure<'_>| group.tell(&failure);
-            run::run(
-                program,
-                data,
-                &request,
-                mode,
-                shared,
-                &mut counts,
-                &mut tell,
-            )
-            .map_err(Refused::Stopped)?;
+            let mut executor = group.executor.borrow_mut();
+            executor
+                .run(data, &request, group.mode, shared, &mut counts, &mut tell)
+                .map_err(Refused::Stopped)?;
         }
         Ok(())
     }

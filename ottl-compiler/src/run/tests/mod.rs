@@ -12,6 +12,7 @@ mod golden;
 mod metrics;
 mod modes;
 mod property;
+pub(crate) mod property;
 mod selection;
 mod statements;
 mod transform;
@@ -146,7 +147,7 @@ const CONTEXTS: [Context; 7] = [
     Context::DataPoint,
 ];
 
-fn compiler(context: Context) -> Compiler {
+pub(crate) fn compiler(context: Context) -> Compiler {
     Compiler::new(Host::Transform, &CONTEXTS).in_context(context)
 }
 

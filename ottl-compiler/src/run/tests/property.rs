@@ -6,7 +6,7 @@ use trunkline_proto::batch::tests::generate::{Request as Random, Rng, rewrite};
 use super::*;
 
 /// Targets, and values to put there; every pair is tried.
-const TARGETS: [(Context, &[&str]); 7] = [
+pub(crate) const TARGETS: [(Context, &[&str]); 7] = [
     (
         Context::Resource,
         &[
@@ -80,7 +80,7 @@ const TARGETS: [(Context, &[&str]); 7] = [
 ];
 
 /// Functions of one value.
-const FUNCTIONS: [&str; 26] = [
+pub(crate) const FUNCTIONS: [&str; 26] = [
     "{}",
     "Int({})",
     "Double({})",
@@ -110,7 +110,7 @@ const FUNCTIONS: [&str; 26] = [
 ];
 
 /// Editors of whatever is there.
-const EDITORS: [&str; 12] = [
+pub(crate) const EDITORS: [&str; 12] = [
     "delete_key({}, \"a\")",
     "keep_keys({}, [\"a\", \"b\"])",
     "truncate_all({}, 3)",

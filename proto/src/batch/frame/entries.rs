@@ -102,3 +102,24 @@ pub(super) fn bytes<'a>(heap: &'a [u8], data: &'a Data, at: u64) -> &'a [u8] {
 pub fn bytes_of<'a>(heap: &'a [u8], data: &'a Data, at: u64) -> &'a [u8] {
     bytes(heap, data, at)
 }
+
+impl Frame {
+    /// Appends the bytes of a span to the heap.
+    #[inline]
+    pub fn copy_to_heap(&mut self, data: &Data, at: u64) {
+        let (from, len) = (span::start(at) as usize, span::len(at));
+        if span::is_heap(at) {
+            if from + len <= self.heap.len() {
+                self.heap.extend_from_within(from..from + len);
+            }
+        } else {
+            let bytes = data.bytes(span::start(at), span::start(at) + len as u32);
+            self.heap.extend_from_slice(bytes);
+        }
+    }
+
+    /// The key of an attribute's slot; `None` for a field's.
+    pub fn key(&self, slot: usize) -> Option<&[u8]> {
+        self.finder.key(slot)
+    }
+}

@@ -40,6 +40,10 @@ impl Finder {
         self.keys.len()
     }
 
+    pub fn key(&self, slot: usize) -> Option<&[u8]> {
+        self.keys.get(slot).map(|key| &**key)
+    }
+
     /// The slot of a key.
     #[inline(always)]
     pub fn find(&self, key: &[u8]) -> Option<usize> {

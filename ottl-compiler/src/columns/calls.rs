@@ -1,0 +1,209 @@
+//! Converters over columns: those with kernels of their own, and every other by its function of
+//! values. A pure function of one string is computed once for each distinct one.
+
+use std::borrow::Cow;
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
+use smallvec::SmallVec;
+use trunkline_proto::batch::frame::kind;
+
+use super::{
+    cells::{self, Cell, cell},
+    eval::{Exec, Op},
+    expr::{Arg, CallExpr, Kernel},
+    state::Known,
+};
+use crate::{
+    failure::Failure,
+    program::{Args, Argument, Call},
+    value::{
+        Value,
+        coerce::{Want, coerce},
+    },
+};
+
+/// Where an argument's value is.
+enum Operand {
+    Known,
+    Value(Op),
+    Items(SmallVec<[Op; 4]>),
+}
+
+impl Exec<'_> {
+    pub fn call(&mut self, call: &CallExpr, selection: &mut Vec<u16>) -> Op {
+        let mut operands: SmallVec<[Operand; 4]> = SmallVec::new();
+        for arg in &call.args {
+            operands.push(match arg {
+                Arg::Known => Operand::Known,
+                Arg::Value(expr) => Operand::Value(self.eval(expr, selection)),
+                Arg::Items(exprs) => Operand::Items(
+                    exprs
+                        .iter()
+                        .map(|expr| self.eval(expr, selection))
+                        .collect(),
+                ),
+            });
+        }
+        let varying = call.memo.and_then(|(memo, at)| match operands.get(at) {
+            Some(Operand::Value(op)) => Some((memo, *op)),
+            _ => None,
+        });
+        let Some((memo, op)) = varying else {
+            return self.each(selection, |exec, p| exec.compute(call, &operands, p));
+        };
+        self.each(selection, |exec, p| {
+            let (of, bits) = exec.view(op).get(p);
+            if of != kind::STRING {
+                return exec.compute(call, &operands, p);
+            }
+            let known = match exec.state.memos.get_mut(memo) {
+                Some(memo) => memo.find(exec.frame.heap(), exec.data, bits),
+                None => Known::Not(None),
+            };
+            match known {
+                Known::Cell(cell) => Ok(cell),
+                Known::Not(free) => {
+                    let result = exec.compute(call, &operands, p)?;
+                    if let Some(memo) = exec.state.memos.get_mut(memo) {
+                        memo.keep(free, bits, result);
+                    }
+                    Ok(result)
+                }
+            }
+        })
+    }
+
+    fn compute(&mut self, call: &CallExpr, operands: &[Operand], p: u16) -> Result<Cell, Failure> {
+        match (call.kernel, operands) {
+            (Kernel::IsMatch, [Operand::Value(op), ..]) => {
+                if let (Some(Argument::Regex(regex)), (kind::STRING, bits)) =
+                    (call.call.args.get(1), self.view(*op).get(p))
+                {
+                    return Ok((kind::BOOL, regex.is_match(self.bytes(bits)).into()));
+                }
+            }
+            (Kernel::Hash, [Operand::Value(op)]) => {
+                if let (kind::STRING, bits) = self.view(*op).get(p) {
+                    return self.hash(call.call.function.name, bits);
+                }
+            }
+            (Kernel::Concat, [Operand::Items(items), Operand::Known]) => {
+                if let Some(Value::String(delimiter)) =
+                    call.call.args.get(1).and_then(Argument::literal)
+                {
+                    return self.concat(items, delimiter, p);
+                }
+            }
+            _ => {}
+        }
+        self.scalar(&call.call, operands, p)
+    }
+
+    /// By the function of values.
+    fn scalar(&mut self, call: &Call, operands: &[Operand], p: u16) -> Result<Cell, Failure> {
+        let Some(scalar) = call.scalar() else {
+            let name = call.function.name;
+            return Err(Failure::Function(format!("{name} gives no value")));
+        };
+        let mut values = SmallVec::with_capacity(operands.len());
+        for (argument, operand) in call.args.iter().zip(operands) {
+            values.push(match (argument, operand) {
+                (Argument::Value { want, .. }, Operand::Value(op)) => {
+                    coerce(self.owned(*op, p), *want)?
+                }
+                (Argument::Items { want, .. }, Operand::Items(ops)) => {
+                    let mut items = Vec::with_capacity(ops.len());
+                    for op in ops {
+                        items.push(coerce(self.owned(*op, p), *want)?.into_owned());
+                    }
+                    Cow::Owned(Value::List(items))
+                }
+                (argument, _) => match argument.literal() {
+                    Some(value) => Cow::Borrowed(value),
+                    None => Cow::Owned(Value::Nil),
+                },
+            });
+        }
+        let result = scalar(&Args {
+            arguments: &call.args,
+            prepared: call.prepared.as_ref(),
+            values,
+        })?;
+        cell(self.frame, &mut self.state.boxed, result)
+    }
+
+    fn hash(&mut self, name: &str, bits: u64) -> Result<Cell, Failure> {
+        let bytes = self.bytes(bits);
+        match name {
+            "SHA256" => {
+                let digest = Sha256::digest(bytes);
+                self.hex(&digest)
+            }
+            "SHA1" => {
+                let digest = Sha1::digest(bytes);
+                self.hex(&digest)
+            }
+            "SHA512" => {
+                let digest = Sha512::digest(bytes);
+                self.hex(&digest)
+            }
+            _ => {
+                let digest = Md5::digest(bytes);
+                self.hex(&digest)
+            }
+        }
+    }
+
+    fn hex(&mut self, digest: &[u8]) -> Result<Cell, Failure> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let heap = self.frame.heap_mut();
+        let from = heap.len();
+        let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+        heap.extend(
+            digest
+                .iter()
+                .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
+        );
+        self.string_from(from)
+    }
+
+    /// The string that was appended to the heap since it had this length.
+    pub fn string_from(&mut self, from: usize) -> Result<Cell, Failure> {
+        let bits = self.frame.span_from(from).ok_or_else(cells::full)?;
+        Ok((kind::STRING, bits))
+    }
+
+    fn concat(&mut self, items: &[Op], delimiter: &[u8], p: u16) -> Result<Cell, Failure> {
+        let from = self.frame.heap().len();
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                self.frame.heap_mut().extend_from_slice(delimiter);
+            }
+            let cell = self.view(*item).get(p);
+            match cell {
+                (kind::STRING, bits) => self.copy(bits),
+                (kind::NIL, _) => self.frame.heap_mut().extend_from_slice(b"<nil>"),
+                other => {
+                    let value = coerce(Cow::Owned(self.value(other)), Want::StringLike);
+                    match value.as_deref() {
+                        Ok(Value::String(text)) => self.frame.heap_mut().extend_from_slice(text),
+                        Ok(_) => self.frame.heap_mut().extend_from_slice(b"<nil>"),
+                        Err(cause) => {
+                            let cause = cause.clone();
+                            self.frame.heap_mut().truncate(from);
+                            return Err(cause);
+                        }
+                    }
+                }
+            }
+        }
+        self.string_from(from)
+    }
+
+    /// Appends the bytes of a span to the heap.
+    fn copy(&mut self, bits: u64) {
+        self.frame.copy_to_heap(self.data, bits);
+    }
+}

@@ -1,0 +1,513 @@
+//! From the program's nodes to those over columns: which slot a path has, which kernel a call.
+//! What has none is left to the evaluator by rows, node by node.
+
+use trunkline_proto::batch::{
+    Field, Level,
+    frame::{Frame, Others, ZEROS, kind, span},
+};
+
+use super::{
+    cells::{Cell, DURATION, TIME, nanos},
+    expr::{Action, Arg, Around, CallExpr, Expr, Form, KeepKeys, Kernel, Take, Test, What},
+    plan::{Reason, signal_of, wider},
+};
+use crate::{
+    contexts::{Context, Store, Write},
+    functions::Build,
+    ops::CompareOp,
+    program::{Argument, Call, Condition, Footprint, KeyNode, Node, PathNode, footprint},
+    value::{Value, coerce::Want, index},
+};
+
+/// Marks a slot as that of a field, before it is known how many attributes have one.
+pub(super) const FIELDS: usize = 1 << 20;
+
+/// What the statements of a stage need.
+pub(super) struct Lower {
+    pub context: Context,
+    pub keys: Vec<Vec<u8>>,
+    pub fields: Vec<Field>,
+    pub others: Others,
+    pub arounds: Vec<Around>,
+    pub constants: Vec<Vec<u8>>,
+    /// Bytes of constants, and of zeros before them.
+    constant_bytes: usize,
+    pub memos: usize,
+    /// What nodes read that are left to the evaluator by rows.
+    pub row_reads: Vec<Footprint>,
+}
+
+impl Lower {
+    pub fn new(context: Context) -> Lower {
+        Lower {
+            context,
+            keys: Vec::new(),
+            fields: Vec::new(),
+            others: Others::None,
+            arounds: Vec::new(),
+            constants: Vec::new(),
+            constant_bytes: ZEROS,
+            memos: 0,
+            row_reads: Vec::new(),
+        }
+    }
+
+    fn level(&self) -> Level {
+        self.context.level().unwrap_or(Level::Item)
+    }
+
+    fn slot(&mut self, key: &[u8]) -> usize {
+        if let Some(slot) = self.keys.iter().position(|known| known == key) {
+            return slot;
+        }
+        self.keys.push(key.to_vec());
+        self.keys.len() - 1
+    }
+
+    fn field(&mut self, field: Field) -> Option<usize> {
+        let signal = signal_of(self.context)?;
+        if !Frame::can_have(signal, self.level(), field) {
+            return None;
+        }
+        let at = match self.fields.iter().position(|known| *known == field) {
+            Some(at) => at,
+            None => {
+                self.fields.push(field);
+                self.fields.len() - 1
+            }
+        };
+        Some(FIELDS + at)
+    }
+
+    fn constant(&mut self, value: &Value) -> Option<Cell> {
+        let mut text = |of, bytes: &[u8]| {
+            let at = self.constant_bytes;
+            self.constants.push(bytes.to_vec());
+            self.constant_bytes += bytes.len();
+            (of, span::heap(at, bytes.len()))
+        };
+        Some(match value {
+            Value::Nil => (kind::NIL, 0),
+            Value::Bool(value) => (kind::BOOL, u64::from(*value)),
+            Value::Int(value) => (kind::INT, *value as u64),
+            Value::Float(value) => (kind::DOUBLE, value.to_bits()),
+            Value::String(bytes) => text(kind::STRING, bytes),
+            Value::Bytes(bytes) => text(kind::BYTES, bytes),
+            Value::Map(any) => text(kind::MAP, any),
+            Value::Slice(any) => text(kind::LIST, any),
+            Value::Duration(nanos) => (DURATION, *nanos as u64),
+            Value::Time(time) => (TIME, nanos(*time)? as u64),
+            _ => return None,
+        })
+    }
+
+    fn constant_expr(&mut self, value: &Value) -> Option<Expr> {
+        let cell = self.constant(value)?;
+        Some(Expr::Const(cell))
+    }
+
+    /// A node that is left to the evaluator by rows.
+    fn rows(&mut self, node: &Node) -> Expr {
+        let reads = footprint::of_node(node);
+        let lifted = reads.iter().all(|read| read.context != self.context) && is_pure(node);
+        self.row_reads.extend(reads);
+        Expr::Rows {
+            node: node.clone(),
+            lifted,
+        }
+    }
+
+    pub fn condition(&mut self, condition: &Condition) -> Test {
+        let test = self.test(condition);
+        // Once for all rows in one entity, where that saves more than it costs.
+        let around = |read: &Footprint| read.context != self.context;
+        let reads = footprint::reads(condition);
+        match test {
+            Test::Const(_) | Test::Lifted(_) => test,
+            test if !reads.is_empty() && reads.iter().all(around) && is_pure_test(condition) => {
+                Test::Lifted(Box::new(test))
+            }
+            test => test,
+        }
+    }
+
+    fn test(&mut self, condition: &Condition) -> Test {
+        match condition {
+            Condition::Const(value) => Test::Const(*value),
+            Condition::All(parts) => Test::All(parts.iter().map(|p| self.condition(p)).collect()),
+            Condition::Any(parts) => Test::Any(parts.iter().map(|p| self.condition(p)).collect()),
+            Condition::Not(inner) => Test::Not(Box::new(self.condition(inner))),
+            Condition::Compare { op, left, right } => {
+                let (left, right) = (self.expr(left), self.expr(right));
+                match (&left, &right) {
+                    (Expr::Const(_), Expr::Const(_)) => Test::Rows(condition.clone()),
+                    (Expr::Const(_), _) => Test::Compare {
+                        op: flipped(*op),
+                        left: right,
+                        right: left,
+                    },
+                    _ => Test::Compare {
+                        op: *op,
+                        left,
+                        right,
+                    },
+                }
+            }
+            Condition::Converter(node) => Test::Value(self.expr(node)),
+        }
+    }
+
+    pub fn expr(&mut self, node: &Node) -> Expr {
+        self.kernel(node).unwrap_or_else(|| self.rows(node))
+    }
+
+    fn kernel(&mut self, node: &Node) -> Option<Expr> {
+        match node {
+            Node::Const(value) => self.constant_expr(value),
+            Node::Path(path) => self.path(path),
+            Node::Math { first, rest } => {
+                let first = Box::new(self.expr(first));
+                let rest = rest.iter().map(|(op, node)| (*op, self.expr(node)));
+                Some(Expr::Math {
+                    first,
+                    rest: rest.collect(),
+                })
+            }
+            Node::Negate(operand) => Some(Expr::Negate(Box::new(self.expr(operand)))),
+            Node::Call(call) => self.call(call),
+            Node::Index { .. } | Node::List(_) | Node::Map(_) | Node::Local { .. } => None,
+        }
+    }
+
+    fn call(&mut self, call: &Call) -> Option<Expr> {
+        match call.function.build {
+            Build::IsRootSpan if self.context == Context::Span => {
+                return Some(Expr::IsRootSpan(self.field(Field::ParentSpanId)?));
+            }
+            Build::Coalesce => {
+                let Some(Argument::Items { nodes, .. }) = call.args.first() else {
+                    return None;
+                };
+                return Some(Expr::Coalesce(nodes.iter().map(|n| self.expr(n)).collect()));
+            }
+            Build::Scalar(_) => {}
+            _ => return None,
+        }
+        let mut args = Vec::with_capacity(call.args.len());
+        for argument in &call.args {
+            args.push(match argument {
+                Argument::Value {
+                    node: Node::Const(_),
+                    ..
+                } => Arg::Known,
+                Argument::Value { node, .. } => Arg::Value(self.expr(node)),
+                Argument::Items { nodes, .. } => {
+                    Arg::Items(nodes.iter().map(|node| self.expr(node)).collect())
+                }
+                Argument::Lambda(_) => return None,
+                _ => Arg::Known,
+            });
+        }
+        let kernel = match (call.function.name, call.args.as_slice()) {
+            ("IsMatch", [Argument::Value { .. }, Argument::Regex(_)]) => Kernel::IsMatch,
+            (
+                "Concat",
+                [
+                    Argument::Items {
+                        want: Want::StringLike,
+                        ..
+                    },
+                    delimiter,
+                ],
+            ) if matches!(delimiter.literal(), Some(Value::String(_))) => Kernel::Concat,
+            ("SHA256" | "SHA1" | "MD5" | "SHA512", _) => Kernel::Hash,
+            _ => Kernel::Scalar,
+        };
+        let mut varying = args
+            .iter()
+            .enumerate()
+            .filter(|(_, arg)| !matches!(arg, Arg::Known));
+        let memo = match (varying.next(), varying.next()) {
+            (Some((at, Arg::Value(_))), None) if call.function.pure => {
+                self.memos += 1;
+                Some((self.memos - 1, at))
+            }
+            _ => None,
+        };
+        Some(Expr::Call(Box::new(CallExpr {
+            call: call.clone(),
+            args,
+            kernel,
+            memo,
+        })))
+    }
+
+    fn path(&mut self, path: &PathNode) -> Option<Expr> {
+        let keys: Option<Vec<index::Key>> = path
+            .keys
+            .iter()
+            .map(|key| match key {
+                KeyNode::Const(key) => Some(key.clone()),
+                KeyNode::Computed(_) => None,
+            })
+            .collect();
+        let keys = keys?;
+        let own = path.context == self.context;
+        let nested = |of, keys: &[index::Key], body| {
+            if keys.is_empty() {
+                return of;
+            }
+            Expr::Nested {
+                of: Box::new(of),
+                keys: keys.to_vec(),
+                body,
+            }
+        };
+        match (path.def.store, keys.split_first()) {
+            (Store::Attributes, Some((index::Key::Text(key), rest))) => {
+                // Whether it is empty or not there decides what its keys give.
+                if !own && !rest.is_empty() {
+                    return None;
+                }
+                let of = match own {
+                    true => Expr::Slot(self.slot(key), Form::Plain),
+                    false => {
+                        self.around(path.context, What::Attribute(key.to_vec()), Form::Plain)?
+                    }
+                };
+                Some(nested(of, rest, false))
+            }
+            (Store::Body, _) => {
+                let of = Expr::Slot(self.field(Field::Body).filter(|_| own)?, Form::Plain);
+                Some(nested(of, &keys, true))
+            }
+            (store, None) => {
+                let (field, form) = form_of(store)?;
+                match own {
+                    true => Some(Expr::Slot(self.field(field)?, form)),
+                    false => self.around(path.context, What::Field(field), form),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn around(&mut self, context: Context, what: What, form: Form) -> Option<Expr> {
+        let level = context.level()?;
+        // Ids and what only some metrics have are left to the evaluator by rows.
+        let simple = match &what {
+            What::Attribute(_) => true,
+            What::Field(field) => {
+                let signal = signal_of(self.context)?;
+                !matches!(
+                    field,
+                    Field::AggregationTemporality | Field::IsMonotonic | Field::Body
+                ) && (level != Level::Item || Frame::can_have(signal, level, *field))
+            }
+        };
+        if !simple {
+            return None;
+        }
+        let around = Around { level, what };
+        let at = match self.arounds.iter().position(|known| *known == around) {
+            Some(at) => at,
+            None => {
+                self.arounds.push(around);
+                self.arounds.len() - 1
+            }
+        };
+        Some(Expr::Around(at, form))
+    }
+
+    /// An editor; why it has no kernel.
+    pub fn editor(&mut self, call: &Call) -> Result<Action, Reason> {
+        if let Build::Nothing = call.function.build {
+            return Ok(Action::Nothing);
+        }
+        self.action(call).ok_or(Reason::NoKernel)
+    }
+
+    fn action(&mut self, call: &Call) -> Option<Action> {
+        let target = call.target()?;
+        if target.context != self.context {
+            return None;
+        }
+        let whole = target.def.store == Store::Attributes && target.keys.is_empty();
+        match call.function.name {
+            "set" => {
+                let (slot, take) = self.target(target)?;
+                let Some(Argument::Value { node, .. }) = call.args.get(1) else {
+                    return None;
+                };
+                // A value that contains what is written.
+                if matches!(node, Node::Path(source) if source.contains(target)) {
+                    return None;
+                }
+                let value = self.expr(node);
+                Some(Action::Set { slot, take, value })
+            }
+            "delete_key" if whole => match call.args.get(1).and_then(Argument::literal) {
+                Some(Value::String(key)) => Some(Action::Remove(self.slot(key))),
+                _ => None,
+            },
+            "keep_keys" if whole => {
+                let Some(Argument::Items { nodes, .. }) = call.args.get(1) else {
+                    return None;
+                };
+                let keys = nodes.iter().map(|node| match node {
+                    Node::Const(Value::String(key)) => Some(key.to_vec()),
+                    _ => None,
+                });
+                let keys = keys.collect::<Option<Vec<_>>>()?;
+                self.others = Others::All;
+                Some(Action::Keep(KeepKeys::Only(keys)))
+            }
+            "delete_matching_keys" | "keep_matching_keys" if whole => {
+                let Some(Argument::Regex(regex)) = call.args.get(1) else {
+                    return None;
+                };
+                self.others = Others::All;
+                Some(Action::Keep(match call.function.name {
+                    "keep_matching_keys" => KeepKeys::Matching(regex.clone()),
+                    _ => KeepKeys::NotMatching(regex.clone()),
+                }))
+            }
+            "truncate_all" if whole => self.truncate(call),
+            "replace_pattern" | "replace_match" => {
+                let (slot, take) = self.target(target)?;
+                let known = matches!(call.args.get(1), Some(Argument::Regex(_)))
+                    && matches!(
+                        call.args.get(2).and_then(Argument::literal),
+                        Some(Value::String(_))
+                    )
+                    && matches!(call.args.get(3), None | Some(Argument::Absent));
+                if !known || !matches!(take, Take::Attribute | Take::Body | Take::Text) {
+                    return None;
+                }
+                self.memos += 1;
+                Some(Action::Replace {
+                    slot,
+                    call: call.clone(),
+                    whole: call.function.name == "replace_match",
+                    memo: self.memos - 1,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn truncate(&mut self, call: &Call) -> Option<Action> {
+        let literal = |at: usize| call.args.get(at).and_then(Argument::literal);
+        let Some(Value::Int(limit)) = literal(1) else {
+            return None;
+        };
+        let safe = match (call.args.get(2), literal(2)) {
+            (None | Some(Argument::Absent), _) => true,
+            (_, Some(Value::Bool(safe))) => *safe,
+            _ => return None,
+        };
+        let marker = match (call.args.get(3), literal(3)) {
+            (None | Some(Argument::Absent), _) => Vec::new(),
+            (_, Some(Value::String(marker))) => marker.to_vec(),
+            _ => return None,
+        };
+        let limit = usize::try_from(*limit).unwrap_or(0);
+        let most = u32::try_from(limit).unwrap_or(u32::MAX);
+        self.others = wider(self.others, Others::Longer(most));
+        Some(Action::Truncate {
+            limit,
+            safe,
+            marker,
+        })
+    }
+
+    /// The slot of a target, and what it takes.
+    fn target(&mut self, path: &PathNode) -> Option<(usize, Take)> {
+        if !matches!(path.def.write, Write::Types(_)) {
+            return None;
+        }
+        match (path.def.store, path.keys.as_slice()) {
+            (Store::Attributes, [KeyNode::Const(index::Key::Text(key))]) => {
+                Some((self.slot(key), Take::Attribute))
+            }
+            (Store::Body, []) => Some((self.field(Field::Body)?, Take::Body)),
+            (store, []) => {
+                let (field, take) = match store {
+                    Store::Text(field) => (field, Take::Text),
+                    Store::TraceState => (Field::TraceState, Take::Text),
+                    Store::Int(field, width) => (field, Take::Int(width)),
+                    Store::UnixNano(field) => (field, Take::Nanos),
+                    Store::Time(field) => (field, Take::Time),
+                    Store::TraceId(field) => (field, Take::TraceId),
+                    Store::SpanId(field) => (field, Take::SpanId),
+                    _ => return None,
+                };
+                Some((self.field(field)?, take))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The field that a path shows, and in what form.
+fn form_of(store: Store) -> Option<(Field, Form)> {
+    Some(match store {
+        Store::Text(field) | Store::Int(field, _) | Store::UnixNano(field) => (field, Form::Plain),
+        Store::TraceState => (Field::TraceState, Form::Plain),
+        Store::Time(field) => (field, Form::Time),
+        Store::SpanId(field) => (field, Form::SpanId),
+        Store::TraceId(field) => (field, Form::TraceId),
+        Store::SpanIdText(field) => (field, Form::IdText(8)),
+        Store::TraceIdText(field) => (field, Form::IdText(16)),
+        Store::KindText => (Field::Kind, Form::KindText),
+        Store::KindDeprecatedText => (Field::Kind, Form::DeprecatedKindText),
+        Store::BodyText => (Field::Body, Form::Text),
+        _ => return None,
+    })
+}
+
+/// Whether a value is the same every time that what it reads is.
+fn is_pure(node: &Node) -> bool {
+    match node {
+        Node::Const(_) | Node::Local { .. } => true,
+        Node::Path(path) => path.keys.iter().all(|key| match key {
+            KeyNode::Const(_) => true,
+            KeyNode::Computed(node) => is_pure(node),
+        }),
+        Node::Call(call) => {
+            call.function.pure
+                && call.args.iter().all(|argument| match argument {
+                    Argument::Value { node, .. } => is_pure(node),
+                    Argument::Items { nodes, .. } => nodes.iter().all(is_pure),
+                    Argument::Function(function) => function.pure,
+                    Argument::Lambda(_) => false,
+                    _ => true,
+                })
+        }
+        Node::Index { of, keys } => is_pure(of) && keys.iter().all(is_pure),
+        Node::Math { first, rest } => is_pure(first) && rest.iter().all(|(_, node)| is_pure(node)),
+        Node::Negate(inner) => is_pure(inner),
+        Node::List(nodes) => nodes.iter().all(is_pure),
+        Node::Map(entries) => entries.iter().all(|(_, node)| is_pure(node)),
+    }
+}
+
+fn is_pure_test(condition: &Condition) -> bool {
+    match condition {
+        Condition::Const(_) => true,
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().all(is_pure_test),
+        Condition::Not(inner) => is_pure_test(inner),
+        Condition::Compare { left, right, .. } => is_pure(left) && is_pure(right),
+        Condition::Converter(node) => is_pure(node),
+    }
+}
+
+fn flipped(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::Le => CompareOp::Ge,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::Ge => CompareOp::Le,
+        same => same,
+    }
+}

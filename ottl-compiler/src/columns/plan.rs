@@ -1,0 +1,242 @@
+//! The plan of a program, made once: which statements run over columns together (a stage), which
+//! by rows, and why. Rows that depend on each other (a statement writes to what is around the
+//! rows, or to a scratch map, …) need the whole program by rows.
+
+use std::ops::Range;
+
+use trunkline_proto::{
+    Signal,
+    batch::{
+        Field,
+        frame::{Frame, Others},
+    },
+};
+
+use super::{
+    expr::{Action, Around, Test},
+    lower::Lower,
+};
+use crate::{
+    contexts::{Context, Store},
+    functions::{Build, Place},
+    program::{Program, footprint::Footprint},
+};
+
+/// Why something runs by rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Resources, scopes, exemplars: few rows, or rows that are not in columns.
+    Context,
+    /// A statement writes to what is around the rows, which rows after it see.
+    WritesAround,
+    /// The scratch map.
+    Cache,
+    /// An editor that changes the list of rows.
+    Structure,
+    /// An editor, or a target, that has no kernel.
+    NoKernel,
+    /// There are more columns than a frame holds.
+    TooMany,
+}
+
+impl Reason {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reason::Context => "rows of this context are few, or not in columns",
+            Reason::WritesAround => "a statement writes to what is around the rows",
+            Reason::Cache => "the scratch map is used",
+            Reason::Structure => "an editor changes the list of rows",
+            Reason::NoKernel => "the editor has no kernel for this target",
+            Reason::TooMany => "the statements name too many attributes",
+        }
+    }
+}
+
+/// How a program runs.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// All of it by rows.
+    Rows(Reason),
+    /// First the conditions of the group, if there are any, then part after part.
+    Parts {
+        gate: Option<Stage>,
+        parts: Vec<Part>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Columns(Stage),
+    Rows(Range<usize>, Reason),
+}
+
+/// Statements, or conditions of the group, that run over the same columns.
+#[derive(Debug)]
+pub(super) struct Stage {
+    /// Of the program's statements (or conditions), which.
+    pub statements: Range<usize>,
+    pub steps: Vec<Step>,
+    pub frame: Frame,
+    pub arounds: Vec<Around>,
+    pub memos: usize,
+    /// Number of slots of attributes.
+    pub keys: usize,
+}
+
+/// A statement; a condition of the group does nothing.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub test: Test,
+    pub action: Action,
+}
+
+/// The signal that has rows of a context in frames.
+pub(super) fn signal_of(context: Context) -> Option<Signal> {
+    Some(match context {
+        Context::Span | Context::SpanEvent => Signal::Traces,
+        Context::Metric | Context::DataPoint => Signal::Metrics,
+        Context::Log => Signal::Logs,
+        _ => return None,
+    })
+}
+
+impl Plan {
+    pub fn new(program: &Program) -> Plan {
+        match dependent(program) {
+            Some(reason) => Plan::Rows(reason),
+            None => parts(program).unwrap_or_else(Plan::Rows),
+        }
+    }
+}
+
+/// Why rows cannot be taken statement by statement.
+fn dependent(program: &Program) -> Option<Reason> {
+    let context = program.context;
+    let Some(level) = context.level() else {
+        return Some(Reason::Context);
+    };
+    if !signal_of(context).is_some_and(|signal| Frame::exists(signal, level)) {
+        return Some(Reason::Context);
+    }
+    let statements = &program.statements;
+    let conditions: Vec<Footprint> = program
+        .conditions
+        .iter()
+        .flat_map(|condition| crate::program::footprint::reads(&condition.condition))
+        .collect();
+    let all = || {
+        let of = statements.iter();
+        of.flat_map(|statement| statement.reads.iter().chain(&statement.writes))
+            .chain(&conditions)
+    };
+    if all().any(|print| print.store == Store::Cache) {
+        return Some(Reason::Cache);
+    }
+    if program.adds_rows() {
+        return Some(Reason::Structure);
+    }
+    for statement in statements {
+        let function = statement.editor.function;
+        if function.place == Place::TransformMetric
+            || statement.editor.target().is_none() && !matches!(function.build, Build::Nothing)
+        {
+            return Some(Reason::Structure);
+        }
+        let around = |write: &Footprint| write.context != context;
+        if statement.writes.iter().any(around) {
+            return Some(Reason::WritesAround);
+        }
+        // What is around the rows can hold them.
+        let holds = |read: &&Footprint| {
+            read.context != context && statement.writes.iter().any(|write| write.overlaps(read))
+        };
+        if all().any(|read| holds(&read)) {
+            return Some(Reason::WritesAround);
+        }
+    }
+    None
+}
+
+fn parts(program: &Program) -> Result<Plan, Reason> {
+    let gate = match program.conditions.is_empty() {
+        true => None,
+        false => {
+            let mut lower = Lower::new(program.context);
+            let mut steps = Vec::new();
+            for condition in &program.conditions {
+                steps.push(Step {
+                    test: lower.condition(&condition.condition),
+                    action: Action::Nothing,
+                });
+            }
+            Some(stage(lower, 0..steps.len(), steps)?)
+        }
+    };
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(statement) = program.statements.get(at) {
+        if let Err(reason) = Lower::new(program.context).editor(&statement.editor) {
+            match parts.last_mut() {
+                Some(Part::Rows(range, last)) if *last == reason => range.end = at + 1,
+                _ => parts.push(Part::Rows(at..at + 1, reason)),
+            }
+            at += 1;
+            continue;
+        }
+        let from = at;
+        let mut lower = Lower::new(program.context);
+        let mut steps = Vec::new();
+        let mut writes: Vec<&Footprint> = Vec::new();
+        while let Some(statement) = program.statements.get(at) {
+            let mut alone = Lower::new(program.context);
+            alone.condition(&statement.condition);
+            if alone.editor(&statement.editor).is_err() {
+                break;
+            }
+            // What is read by rows must be as it is written.
+            let mut reads = alone.row_reads.iter();
+            if reads.any(|read| writes.iter().any(|write| write.overlaps(read))) {
+                break;
+            }
+            let test = lower.condition(&statement.condition);
+            let action = lower.editor(&statement.editor)?;
+            writes.extend(&statement.writes);
+            steps.push(Step { test, action });
+            at += 1;
+        }
+        parts.push(Part::Columns(stage(lower, from..at, steps)?));
+    }
+    Ok(Plan::Parts { gate, parts })
+}
+
+fn stage(lower: Lower, statements: Range<usize>, steps: Vec<Step>) -> Result<Stage, Reason> {
+    let context = lower.context;
+    let (Some(signal), Some(level)) = (signal_of(context), context.level()) else {
+        return Err(Reason::Context);
+    };
+    let keys: Vec<&[u8]> = lower.keys.iter().map(Vec::as_slice).collect();
+    let fields: Vec<Field> = lower.fields.clone();
+    let frame = Frame::new(signal, level, &keys, &fields, lower.others);
+    let mut frame = frame.ok_or(Reason::TooMany)?;
+    for constant in &lower.constants {
+        frame.put_constant(constant);
+    }
+    Ok(Stage {
+        statements,
+        steps,
+        frame,
+        arounds: lower.arounds,
+        memos: lower.memos,
+        keys: keys.len(),
+    })
+}
+
+/// The union of what two stages need to see of the attributes without slots.
+pub(super) fn wider(a: Others, b: Others) -> Others {
+    match (a, b) {
+        (Others::All, _) | (_, Others::All) => Others::All,
+        (Others::Longer(a), Others::Longer(b)) => Others::Longer(a.min(b)),
+        (Others::None, other) | (other, Others::None) => other,
+    }
+}

@@ -1,0 +1,124 @@
+//! Columns against rows: random programs on random requests must leave the same request, count
+//! the same and fail on the same rows for the same reasons.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cases;
+mod programs;
+
+use std::sync::Arc;
+
+use trunkline_proto::{
+    Batch, Signal,
+    batch::tests::generate::{Request as Random, Rng, rewrite},
+};
+
+use super::Executor;
+use crate::{
+    contexts::Context,
+    program::Program,
+    run::{self, Counts, ErrorMode, Request},
+};
+
+/// What a run did: the request it left, its counts, failures by statement and row, and what
+/// stopped it.
+type Outcome = (
+    Option<Random>,
+    Vec<Counts>,
+    Vec<(Option<usize>, u32, String)>,
+    Option<String>,
+);
+
+pub(crate) fn signal_of(context: Context) -> Signal {
+    match context {
+        Context::Span | Context::SpanEvent => Signal::Traces,
+        Context::Metric | Context::DataPoint | Context::Exemplar => Signal::Metrics,
+        _ => Signal::Logs,
+    }
+}
+
+/// Runs `run` on a copy of the batch, and says what it did.
+fn outcome(
+    batch: &Batch,
+    run: impl FnOnce(
+        &mut Batch,
+        &mut Vec<Counts>,
+        &mut dyn FnMut(run::RowFailure<'_>),
+    ) -> Result<(), run::Stopped>,
+) -> Outcome {
+    let mut batch = batch.clone();
+    let (mut counts, mut failures) = (Vec::new(), Vec::new());
+    let result = run(&mut batch, &mut counts, &mut |failure| {
+        failures.push((failure.statement, failure.row, failure.cause.to_string()));
+    });
+    failures.sort();
+    // A string that was cut within a character cannot be decoded.
+    let left = Random::decode(batch.signal(), &batch.to_protobuf()).ok();
+    let stopped = result
+        .err()
+        .map(|stopped| format!("{} {stopped}", stopped.row));
+    (left, counts, failures, stopped)
+}
+
+/// Holds columns against rows, twice with the same executor: what it keeps must not matter.
+pub(crate) fn hold(program: &Arc<Program>, executor: &mut Executor, batch: &Batch) -> usize {
+    let request = Request::default();
+    let mut failures = 0;
+    for mode in [ErrorMode::Ignore, ErrorMode::Propagate, ErrorMode::Silent] {
+        let by_rows = outcome(batch, |batch, counts, tell| {
+            run::run(
+                program,
+                batch.open().unwrap(),
+                &request,
+                mode,
+                None,
+                counts,
+                tell,
+            )
+        });
+        let by_columns = outcome(batch, |batch, counts, tell| {
+            executor.run(batch.open().unwrap(), &request, mode, None, counts, tell)
+        });
+        let told = || {
+            let statements = program.statements.iter();
+            let text: Vec<&str> = statements.map(|s| &*s.source).collect();
+            format!("{mode:?}\n{}", text.join("\n"))
+        };
+        assert_eq!(by_columns.1, by_rows.1, "counts: {}", told());
+        assert_eq!(by_columns.2, by_rows.2, "failures: {}", told());
+        assert_eq!(by_columns.3, by_rows.3, "stopped: {}", told());
+        let (columns, rows) = (format!("{:#?}", by_columns.0), format!("{:#?}", by_rows.0));
+        if columns != rows {
+            let at = columns.lines().zip(rows.lines()).position(|(a, b)| a != b);
+            let near = |text: &str| {
+                let lines: Vec<&str> = text
+                    .lines()
+                    .skip(at.unwrap_or(0).saturating_sub(8))
+                    .collect();
+                lines[..lines.len().min(24)].join("\n")
+            };
+            panic!(
+                "{}\ncolumns:\n{}\nrows:\n{}",
+                told(),
+                near(&columns),
+                near(&rows)
+            );
+        }
+        failures += by_rows.2.len();
+    }
+    failures
+}
+
+/// A random request; in most of them no key is given twice.
+pub(crate) fn random(signal: Signal, r: &mut Rng) -> Batch {
+    let mut request = Random::random(signal, r);
+    let odd = r.one_in(4);
+    if !odd {
+        programs::without_duplicates(&mut request);
+    }
+    let bytes = request.encode();
+    let bytes = match odd && r.one_in(2) {
+        true => rewrite(signal, &bytes, r).0,
+        false => bytes,
+    };
+    Batch::from_protobuf(signal, bytes.into()).unwrap()
+}

@@ -1,0 +1,314 @@
+//! Random programs, made of every path, function, editor and condition that there is a kernel
+//! for, and of many that there is none for.
+
+use std::sync::Arc;
+
+use trunkline_proto::batch::tests::generate::{Request as Random, Rng};
+
+use super::{Executor, hold, random, signal_of};
+use crate::{
+    contexts::Context,
+    run::tests::{
+        compiler,
+        property::{EDITORS, FUNCTIONS, TARGETS},
+    },
+};
+
+/// More paths than those that everything is tried on.
+const MORE: [(Context, &[&str]); 4] = [
+    (
+        Context::Span,
+        &[
+            "span.attributes[\"a\"]",
+            "span.attributes[\"b\"]",
+            "span.attributes[\"new\"]",
+            "span.attributes[\"k\"]",
+            "span.status.code",
+            "span.status.message",
+            "span.start_time",
+            "span.start_time_unix_nano",
+            "span.kind",
+            "span.kind.deprecated_string",
+            "span.span_id",
+            "span.trace_id",
+            "span.parent_span_id.string",
+            "span.trace_state",
+            "span.attributes",
+            "resource.attributes[\"a\"]",
+            "resource.attributes[\"b\"]",
+            "scope.name",
+            "scope.attributes[\"k\"]",
+            "resource.dropped_attributes_count",
+        ],
+    ),
+    (
+        Context::SpanEvent,
+        &[
+            "spanevent.attributes[\"a\"]",
+            "spanevent.attributes[\"b\"]",
+            "spanevent.name",
+            "span.attributes[\"a\"]",
+            "span.kind",
+            "span.start_time",
+            "resource.attributes[\"a\"]",
+            "span.events",
+        ],
+    ),
+    (
+        Context::DataPoint,
+        &[
+            "datapoint.attributes[\"b\"]",
+            "datapoint.time",
+            "datapoint.start_time_unix_nano",
+            "datapoint.value_int",
+            "metric.name",
+            "metric.unit",
+            "metric.type",
+            "datapoint.attributes",
+        ],
+    ),
+    (
+        Context::Log,
+        &[
+            "log.attributes[\"a\"]",
+            "log.attributes[\"b\"]",
+            "log.attributes[\"new\"]",
+            "log.attributes[\"a\"][\"b\"]",
+            "log.severity_text",
+            "log.time",
+            "log.time_unix_nano",
+            "log.trace_id",
+            "log.flags",
+            "log.attributes",
+            "resource.attributes[\"a\"]",
+            "scope.version",
+            "otelcol.client.addr",
+        ],
+    ),
+];
+
+const CONSTANTS: [&str; 10] = [
+    "\"x\"",
+    "\"t1\"",
+    "\"\"",
+    "0",
+    "2",
+    "1.5",
+    "true",
+    "nil",
+    "0x0102",
+    "[\"a\", 1]",
+];
+
+const CONDITIONS: [&str; 22] = [
+    "{} == {}",
+    "{} != {}",
+    "{} < {}",
+    "{} == nil",
+    "{} != nil",
+    "{} == \"t1\"",
+    "{} != \"t1\"",
+    "\"t5\" < {}",
+    "{} >= 2",
+    "1.5 > {}",
+    "{} == true",
+    "IsMatch({}, \"^t[0-4]\")",
+    "IsString({}) and {} != \"\"",
+    "IsMatch({}, \"t\") or {} == 1",
+    "not ({} == {} or IsInt({}))",
+    "{} == 1 and (Len({}) > 1 or {} == nil)",
+    "not IsMatch({}, \"1\")",
+    "HasPrefix({}, \"t\")",
+    "{} + 1 > 2",
+    "Coalesce([{}, {}, 1]) == 1",
+    "Int({}) == 0",
+    "IsEmpty({})",
+];
+
+const MORE_EDITORS: [&str; 12] = [
+    "delete_key({map}, \"b\")",
+    "delete_matching_keys({map}, \"^[ab]$\")",
+    "keep_matching_keys({map}, \"a|k\")",
+    "keep_keys({map}, [\"a\", \"new\"])",
+    "truncate_all({map}, 2)",
+    "truncate_all({map}, 4, true, \"..\")",
+    "truncate_all({map}, 5, false)",
+    "replace_pattern({}, \"[0-9]+\", \"#\")",
+    "replace_pattern({}, \"t([0-9])\", \"$1-$1\")",
+    "replace_match({}, \"t*\", \"matched\")",
+    "replace_match({}, \"t1*\", \"\")",
+    "merge_maps({map}, {\"a\": 1, \"z\": \"z\"}, \"insert\")",
+];
+
+pub(super) fn paths(context: Context) -> Vec<&'static str> {
+    let of = |table: &'static [(Context, &'static [&'static str])]| {
+        let mut found = table.iter().filter(move |(of, _)| *of == context);
+        found.next().map_or(&[][..], |(_, paths)| *paths)
+    };
+    [of(&TARGETS), of(&MORE), of(&MORE)].concat()
+}
+
+/// Every `{}` replaced by some path or constant, the first by a path.
+fn fill(template: &str, paths: &[&str], r: &mut Rng) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{}") {
+        out += before;
+        out += match out.contains('.') && r.one_in(3) {
+            true => CONSTANTS[r.below(CONSTANTS.len())],
+            false => paths[r.below(paths.len())],
+        };
+        rest = after;
+    }
+    out + rest
+}
+
+fn map_of(context: Context) -> &'static str {
+    match context {
+        Context::Span => "span.attributes",
+        Context::SpanEvent => "spanevent.attributes",
+        Context::DataPoint => "datapoint.attributes",
+        Context::Metric => "metric.metadata",
+        Context::Resource => "resource.attributes",
+        Context::Scope => "scope.attributes",
+        _ => "log.attributes",
+    }
+}
+
+fn statement(context: Context, paths: &[&'static str], r: &mut Rng) -> String {
+    let target = paths[r.below(paths.len())];
+    let editor = match r.below(8) {
+        0 => EDITORS[r.below(EDITORS.len())].replace("{}", target),
+        1 | 2 => {
+            let of = MORE_EDITORS[r.below(MORE_EDITORS.len())];
+            let of = of.replace("{map}", map_of(context));
+            of.replace("{}", target)
+        }
+        3 => {
+            let function = FUNCTIONS[r.below(FUNCTIONS.len())];
+            format!("set({target}, {})", fill(function, paths, r))
+        }
+        4 => format!("set({target}, {})", CONSTANTS[r.below(CONSTANTS.len())]),
+        5 => {
+            let math = ["{} - {}", "{} + {} * 2", "{} / {}", "{} + Duration(\"1s\")"][r.below(4)];
+            format!("set({target}, {})", fill(math, paths, r))
+        }
+        6 => {
+            let list = format!("Concat([{}, \"-\", {{}}], \"/\")", "{}");
+            format!("set({target}, {})", fill(&list, paths, r))
+        }
+        _ => format!("set({target}, {})", paths[r.below(paths.len())]),
+    };
+    match r.one_in(2) {
+        true => editor,
+        false => {
+            let condition = CONDITIONS[r.below(CONDITIONS.len())];
+            format!("{editor} where {}", fill(condition, paths, r))
+        }
+    }
+}
+
+/// Removes all but the first attribute of each key.
+pub(super) fn without_duplicates(request: &mut Random) {
+    macro_rules! dedup {
+        ($attributes:expr) => {{
+            let mut seen = Vec::new();
+            $attributes.retain_mut(|entry| {
+                entry.value.get_or_insert_default();
+                let new = !seen.contains(&entry.key);
+                seen.push(entry.key.clone());
+                new
+            });
+        }};
+    }
+    match request {
+        Random::Traces(request) => {
+            let of = request.resource_spans.iter_mut();
+            for span in of
+                .flat_map(|r| &mut r.scope_spans)
+                .flat_map(|s| &mut s.spans)
+            {
+                dedup!(span.attributes);
+                span.events
+                    .iter_mut()
+                    .for_each(|event| dedup!(event.attributes));
+            }
+        }
+        Random::Logs(request) => {
+            let of = request.resource_logs.iter_mut();
+            for log in of
+                .flat_map(|r| &mut r.scope_logs)
+                .flat_map(|s| &mut s.log_records)
+            {
+                dedup!(log.attributes);
+            }
+        }
+        _ => {}
+    }
+}
+
+const CONTEXTS: [Context; 7] = [
+    Context::Span,
+    Context::Log,
+    Context::SpanEvent,
+    Context::DataPoint,
+    Context::Metric,
+    Context::Resource,
+    Context::Scope,
+];
+
+fn run_random(seed: u64, rounds: usize) {
+    let r = &mut Rng::new(seed);
+    let (mut ran, mut failed, mut columns) = (0, 0, 0);
+    for round in 0..rounds {
+        // Spans and log records are what most statements are about.
+        let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 2, 3, 4, 5, 6][round % 11]];
+        let paths = paths(context);
+        let statements: Vec<String> = (0..1 + r.below(6))
+            .map(|_| statement(context, &paths, r))
+            .collect();
+        let sources: Vec<&str> = statements.iter().map(String::as_str).collect();
+        let sources: Vec<&str> = sources
+            .into_iter()
+            .filter(|source| compiler(context).statements(&[source], &[]).is_ok())
+            .collect();
+        let conditions = match r.one_in(6) {
+            true => vec![fill(CONDITIONS[r.below(CONDITIONS.len())], &paths, r); 2],
+            false => Vec::new(),
+        };
+        let conditions: Vec<&str> = conditions.iter().map(String::as_str).collect();
+        let program = match compiler(context).statements(&sources, &conditions) {
+            Ok(program) => program,
+            Err(_) => match compiler(context).statements(&sources, &[]) {
+                Ok(program) => program,
+                Err(_) => continue,
+            },
+        };
+        let program = Arc::new(program);
+        let mut executor = Executor::new(program.clone());
+        columns += usize::from(executor.has_columns());
+        for _ in 0..3 {
+            let batch = random(signal_of(context), r);
+            failed += hold(&program, &mut executor, &batch);
+            ran += 1;
+        }
+    }
+    assert!(ran > rounds && failed > rounds / 2, "{ran} {failed}");
+    assert!(columns * 2 > rounds, "{columns} of {rounds}");
+}
+
+#[test]
+fn random_programs_do_over_columns_what_they_do_by_rows() {
+    run_random(5, 330);
+}
+
+/// More of them, for whoever changes a kernel: `OTTL_SEEDS=20 cargo test more_random`.
+#[test]
+fn more_random_programs_do_so_too() {
+    let seeds = std::env::var("OTTL_SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    for seed in 100..100 + seeds.unwrap_or(0) {
+        run_random(seed, 3000);
+    }
+}
