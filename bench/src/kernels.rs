@@ -4,6 +4,8 @@
 //! Time is for people; under callgrind only [`measured`] is to be counted
 //! (`--toggle-collect='*measured*'`), so that preparing a request does not.
 
+mod ottl;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,8 @@ use crate::{args, proc};
 const USAGE: &str = "\
 trunkline-bench kernels [options]
 
-  --only A,B          copy, decode, validate, open, gather, fields, table, edit, splice, whole
+  --only A,B          copy, decode, validate, open, gather, fields, table, edit, splice, whole,
+                      ottl, ottl-set, ottl-10, ottl-100, ottl-rows, ottl-splice, ottl-whole
   --signal S          traces, metrics or logs [traces]
   --batch N           items a request [512]
   --per-resource N    items a resource [64]
@@ -44,6 +47,7 @@ struct Work {
     batch: Option<Batch>,
     /// Kept from request to request, as a core keeps its output buffer.
     out: Vec<u8>,
+    programs: ottl::Programs,
 }
 
 type Step = fn(&mut Work) -> Result<(), BatchError>;
@@ -56,7 +60,7 @@ struct Kernel {
     run: Step,
 }
 
-const KERNELS: [Kernel; 10] = [
+const KERNELS: [Kernel; 17] = [
     Kernel {
         name: "copy",
         what: "the request's bytes, copied: the floor for anything that writes",
@@ -116,6 +120,55 @@ const KERNELS: [Kernel; 10] = [
         what: "decode, open, edit and splice",
         prepare: nothing,
         run: whole,
+    },
+    Kernel {
+        name: "ottl",
+        what: "ten OTTL statements over columns",
+        prepare: opened,
+        run: |w| statements(w, ottl::Statements::Ten, false),
+    },
+    Kernel {
+        name: "ottl-set",
+        what: "one OTTL statement that sets a constant",
+        prepare: opened,
+        run: |w| statements(w, ottl::Statements::One, false),
+    },
+    Kernel {
+        name: "ottl-10",
+        what: "10 conditional sets",
+        prepare: opened,
+        run: |w| statements(w, ottl::Statements::Conditional(10), false),
+    },
+    Kernel {
+        name: "ottl-100",
+        what: "100 conditional sets",
+        prepare: opened,
+        run: |w| statements(w, ottl::Statements::Conditional(100), false),
+    },
+    Kernel {
+        name: "ottl-rows",
+        what: "the ten statements by rows",
+        prepare: opened,
+        run: |w| statements(w, ottl::Statements::Ten, true),
+    },
+    Kernel {
+        name: "ottl-splice",
+        what: "what the ten statements left, written out",
+        prepare: |w| {
+            opened(w)?;
+            statements(w, ottl::Statements::Ten, false)
+        },
+        run: splice,
+    },
+    Kernel {
+        name: "ottl-whole",
+        what: "decode, open, the ten statements and splice",
+        prepare: nothing,
+        run: |w| {
+            decode(w)?;
+            statements(w, ottl::Statements::Ten, false)?;
+            splice(w)
+        },
     },
 ];
 
@@ -257,6 +310,13 @@ fn whole(w: &mut Work) -> Result<(), BatchError> {
     splice(w)
 }
 
+fn statements(w: &mut Work, of: ottl::Statements, by_rows: bool) -> Result<(), BatchError> {
+    match (&mut w.batch, w.programs.get(of, w.signal)) {
+        (Some(batch), Some(executor)) => ottl::run(executor, batch, by_rows),
+        _ => Ok(()),
+    }
+}
+
 /// What is timed, and what callgrind counts.
 #[inline(never)]
 fn measured(run: Step, work: &mut Work) -> Result<(), BatchError> {
@@ -277,7 +337,7 @@ pub fn command(args: &mut lexopt::Parser) -> Result<(), Error> {
     let pool = Pool::new(options.shape.clone())?;
     let mut all = Vec::new();
     println!(
-        "{:<10} {:>10} {:>12} {:>12} {:>8}",
+        "{:<11} {:>10} {:>12} {:>12} {:>8}",
         "kernel", "items", "ns an item", "best", "spread"
     );
     for kernel in &KERNELS {
@@ -290,7 +350,7 @@ pub fn command(args: &mut lexopt::Parser) -> Result<(), Error> {
         }
         let result = measure(kernel, &pool, &options)?;
         println!(
-            "{:<10} {:>10} {:>12.2} {:>12.2} {:>7.0}%   {}",
+            "{:<11} {:>10} {:>12.2} {:>12.2} {:>7.0}%   {}",
             kernel.name,
             result["items"],
             result["ns_per_item"].as_f64().unwrap_or(0.0),
@@ -322,6 +382,7 @@ fn measure(kernel: &Kernel, pool: &Pool, options: &Options) -> Result<Json, Erro
         payload: Bytes::new(),
         batch: None,
         out: Vec::with_capacity(1 << 20),
+        programs: ottl::Programs::default(),
     };
     let (mut times, mut items) = (Vec::new(), 0);
     let began = Instant::now();
@@ -437,6 +498,7 @@ mod tests {
                 payload,
                 batch: None,
                 out: Vec::new(),
+                programs: ottl::Programs::default(),
             },
             items,
         )
