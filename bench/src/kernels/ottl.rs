@@ -54,7 +54,7 @@ pub fn ten(signal: Signal) -> Vec<String> {
     let statements = [
         "set({}.attributes[\"service\"], resource.attributes[\"service.name\"])",
         "set({}.attributes[\"tier\"], \"edge\") where {}.attributes[\"http.request.method\"] == \"GET\"",
-        "replace_pattern({text}, \"[0-9a-f]{8,}\", \"{id}\")",
+        "replace_pattern({text}, \"session=[0-9a-f]+\", \"session=*\")",
         "set({}.attributes[\"enduser.id\"], SHA256({}.attributes[\"enduser.id\"]))",
         "delete_key({}.attributes, \"client.address\")",
         "set({}.attributes[\"failed\"], true) where {}.attributes[\"http.response.status_code\"] >= 500",

@@ -44,6 +44,13 @@ impl Finder {
         self.keys.get(slot).map(|key| &**key)
     }
 
+    /// Whether one of the keys can have this length and last byte.
+    #[inline(always)]
+    pub fn may_have(&self, len: usize, last: u8) -> bool {
+        let last = if len == 0 { 0 } else { last };
+        self.buckets.get(bucket(len, last)).is_some_and(|slot| *slot != 0)
+    }
+
     /// The slot of a key.
     #[inline(always)]
     pub fn find(&self, key: &[u8]) -> Option<usize> {

@@ -2,7 +2,7 @@
 //! to be an attribute or a field that somebody asked for.
 
 use super::{
-    Column, Entry, FieldSlot, Frame, Others,
+    Column, Entry, FieldSlot, Finder, Frame, Others,
     entries::{FIELD, OTHER, STAYS},
     kind, span,
 };
@@ -111,7 +111,16 @@ impl Frame {
         };
         let (mut at, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
         let tag = u64::from(number << 3 | 2);
-        while at < to {
+        let short = match self.others {
+            Others::None => u64::MAX,
+            Others::Longer(most) => most.into(),
+            Others::All => 0,
+        };
+        loop {
+            at = skim(&self.finder, buf, at, to, tag, self.watched, short);
+            if at >= to {
+                break;
+            }
             let word = load8(buf, at);
             if word & 0xff == tag {
                 let (body, len) = length(word, at).ok_or(()).or_else(|()| long(buf, at))?;
@@ -165,7 +174,10 @@ impl Frame {
             }
             at = next;
         }
-        Ok(())
+        match at == to {
+            true => Ok(()),
+            false => Err(Odd),
+        }
     }
 
     /// An attribute in `buf[body..next]`, its tag at `head`.
@@ -263,6 +275,71 @@ impl Frame {
             false => Ok(()),
         }
     }
+}
+
+/// Bytes by which a field is judged: tag and length, a key of up to 127 bytes, tag and length of
+/// the value, so that one check of bounds is enough.
+const WINDOW: usize = 144;
+
+#[inline(always)]
+fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
+    match window.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
+        Some(bytes) => u16::from_le_bytes(*bytes).into(),
+        None => 0,
+    }
+}
+
+/// Steps over what nobody asked for, as far as that can be seen by a few bytes of each field:
+/// where the first field begins that has to be looked at, or the end of what is no field. A
+/// function of its own so that nothing else competes for registers.
+#[inline(never)]
+fn skim(
+    finder: &Finder,
+    buf: &[u8],
+    mut at: usize,
+    to: usize,
+    tag: u64,
+    watched: u32,
+    short: u64,
+) -> usize {
+    while at < to {
+        let window = buf.get(at..).and_then(|rest| rest.first_chunk::<WINDOW>());
+        let Some(window) = window else {
+            return at;
+        };
+        let word = match window.first_chunk::<8>() {
+            Some(bytes) => u64::from_le_bytes(*bytes),
+            None => return at,
+        };
+        let (len, key_len) = (word >> 8 & 0xff, word >> 24 & 0x7f);
+        if word & 0x80ff_80ff == 0x000a_0000 | tag {
+            let last = window.get(3 + key_len as usize).copied().unwrap_or(0);
+            let value = load2(window, 4 + key_len as usize);
+            if value != (len.wrapping_sub(key_len + 4) << 8 | 0x12)
+                || len + 2 > short
+                || finder.may_have(key_len as usize, last)
+            {
+                return at;
+            }
+            at += 2 + len as usize;
+            continue;
+        }
+        let first = word & 0xff;
+        if first == tag || !(8..0x80).contains(&first) || watched >> (first >> 3) & 1 == 1 {
+            return at;
+        }
+        at += match first & 7 {
+            2 if len < 0x80 => 2 + len as usize,
+            2 if word & 0x80_0000 == 0 => {
+                3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize
+            }
+            1 => 9,
+            5 => 5,
+            0 if word & 0x8000 == 0 => 2,
+            _ => return at,
+        };
+    }
+    at
 }
 
 fn sub_field(
