@@ -12,12 +12,13 @@
 //!
 //! `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes, `eval`,
 //! `calls`, `conditions` and `actions` run them, `cells` is what columns hold, `state` what is
-//! kept.
+//! kept, and `describe` tells people of the plan.
 
 mod actions;
 mod calls;
 mod cells;
 mod conditions;
+mod describe;
 mod eval;
 mod expr;
 mod lower;
@@ -33,7 +34,10 @@ use trunkline_proto::batch::{
     frame::{Frame, MAX_ROWS},
 };
 
-pub use self::plan::Reason;
+pub use self::{
+    describe::{Described, Mark},
+    plan::Reason,
+};
 use self::{
     eval::Exec,
     plan::{Part, Plan, Stage},

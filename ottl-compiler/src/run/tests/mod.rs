@@ -11,7 +11,6 @@ mod flatten;
 mod golden;
 mod metrics;
 mod modes;
-mod property;
 pub(crate) mod property;
 mod selection;
 mod statements;

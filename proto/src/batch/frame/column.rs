@@ -151,7 +151,10 @@ impl Column {
     pub(super) fn reset(&mut self, rows: usize, kind: u8, bits: u64) {
         self.kinds.clear();
         self.kinds.resize(rows, kind);
-        self.bits.clear();
+        // Of what is nil nobody reads them.
+        if kind != super::kind::NIL {
+            self.bits.clear();
+        }
         self.bits.resize(rows, bits);
         self.states.clear();
         self.states.resize(rows, state::ABSENT);

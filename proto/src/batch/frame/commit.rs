@@ -214,6 +214,9 @@ impl Frame {
                     }
                 } else if entry.slot & FIELD != 0 {
                     let number = entry.slot & !FIELD;
+                    if self.changed >> number & 1 == 0 {
+                        continue;
+                    }
                     match self.make_changed(data, number, position, Some(entry), scratch)? {
                         None => continue,
                         made => made,

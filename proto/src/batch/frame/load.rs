@@ -33,6 +33,7 @@ impl Frame {
         self.odd.clear();
         self.odd.resize(rows.len(), false);
         self.any_odd = false;
+        self.changed = 0;
         self.touched.clear();
         self.touched.resize(rows.len(), false);
         self.entries.clear();

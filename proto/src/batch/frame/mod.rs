@@ -47,8 +47,9 @@ pub struct Frame {
     finder: Finder,
     /// By number, the fields that are read; slots follow those of the attributes.
     fields: Vec<FieldSlot>,
-    /// Bit set of their numbers.
+    /// Bit set of their numbers, and of those of which something was changed.
     watched: u32,
+    changed: u32,
     others: Others,
     rows: Vec<u32>,
     odd: Vec<bool>,
@@ -102,6 +103,7 @@ impl Frame {
             finder: Finder::new(keys),
             fields: Vec::new(),
             watched: 0,
+            changed: 0,
             others,
             rows: Vec::new(),
             odd: Vec::new(),
@@ -227,6 +229,11 @@ impl Frame {
     /// Sets attributes or fields: the value at each of these positions is what `value` gives.
     #[inline]
     pub fn set(&mut self, slot: usize, at: &[u16], value: impl Fn(u16) -> (u8, u64)) {
+        if let Some(field) = slot.checked_sub(self.finder.len())
+            && let Some(field) = self.fields.get(field)
+        {
+            self.changed |= 1 << field.number;
+        }
         let Some(column) = self.columns.get_mut(slot) else {
             return;
         };
