@@ -89,14 +89,11 @@ fn shown(of: &[Value], other: &[Value]) -> String {
         if let Some(first) = of.first() {
             text += &format!(": {first}");
         }
-        text.truncate(text.floor_char_boundary(400));
-        return text;
+        return text.chars().take(400).collect();
     }
     let mut out = Vec::new();
     for (of, other) in of.iter().zip(other) {
         walk("", of, other, &mut out);
     }
-    let mut text = out.join("; ");
-    text.truncate(text.floor_char_boundary(600));
-    text
+    out.join("; ").chars().take(600).collect()
 }

@@ -14,7 +14,7 @@ fn attributes(pairs: &[(&str, &str)]) -> Value {
 }
 
 /// Two resources; the second has a single item in a scope of its own.
-fn request(signal: Signal) -> Vec<u8> {
+pub fn request(signal: Signal) -> Vec<u8> {
     let point = |value: u64, key: &str| json!({"asInt": value.to_string(), "attributes": attributes(&[("k", key)])});
     let (items, last) = match signal {
         Signal::Traces => (
@@ -60,7 +60,7 @@ fn request(signal: Signal) -> Vec<u8> {
 }
 
 /// What is left, by name or body: `service: item[inner, …] item …; …`.
-fn left(signal: Signal, body: &[u8]) -> String {
+pub fn left(signal: Signal, body: &[u8]) -> String {
     let mut text = Vec::new();
     trunkline_proto::json::from_protobuf(signal, body, &mut text).unwrap();
     let request: Value = serde_json::from_slice(&text).unwrap();
@@ -102,7 +102,7 @@ fn left(signal: Signal, body: &[u8]) -> String {
         .map(|resource| {
             let service = resource["resource"]["attributes"][0]["value"]["stringValue"]
                 .as_str()
-                .unwrap();
+                .unwrap_or("-");
             let names: Vec<String> = list(resource, scopes)
                 .iter()
                 .flat_map(|scope| list(scope, items))

@@ -16,6 +16,7 @@ mod own_telemetry;
 mod pages;
 mod processors;
 mod reload;
+mod routing;
 mod runtimes;
 mod security;
 mod server_grpc;

@@ -160,6 +160,7 @@ table! {
     Exporter "otlp_grpc" alias "otlp" [Stable, Stable, Stable, Alpha] exporters::otlp_grpc::config::Config;
     Exporter "otlp_http" alias "otlphttp" [Stable, Stable, Stable, Alpha] exporters::otlp_http::config::Config;
     Connector "forward" [Beta, Beta, Beta, Alpha] connectors::forward::config::Config;
+    Connector "routing" [Alpha, Alpha, Alpha, Undefined] connectors::routing::config::Config;
     Extension "health_check" [Alpha] extensions::health_check::config::Config;
     Extension "pprof" [Beta] extensions::pprof::config::Config;
     Extension "zpages" [Beta] extensions::zpages::config::Config;

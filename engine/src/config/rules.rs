@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     component::{ComponentId, Kind, Optional, PipelineId, Problem, Problems, Setting},
+    connectors::routing,
     exporters::{self, otlp_grpc, otlp_http},
     extensions::{health_check, zpages},
     net::config::{Compression, HttpServer, Middleware},
@@ -466,6 +467,15 @@ fn connectors(settings: &Settings, out: &mut Vec<Diagnostic>) {
             error(format!(
                 "connector \"{id}\" used as receiver in [{end}] pipeline but not used in any supported exporter pipeline"
             ));
+        }
+        if let Some(config) = connector.config::<routing::config::Config>() {
+            let fed = |id: &PipelineId| {
+                to.contains(&id) && from.iter().all(|from| from.signal == id.signal)
+            };
+            for missing in config.pipelines().filter(|id| !fed(id)) {
+                let text = routing::missing(missing);
+                error(format!("failed to create connector \"{id}\": {text}"));
+            }
         }
         for a in &from {
             for b in to.iter().filter(|b| b.signal == a.signal) {

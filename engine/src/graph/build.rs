@@ -13,7 +13,7 @@ use super::{
 use crate::{
     component::{ComponentId, Consumer, CoreContext, PipelineId},
     config::Settings,
-    exporters, processors, receivers,
+    connectors, exporters, processors, receivers,
     receivers::otlp::ingest::{Ingest, Moving},
     runtime::mesh::Mesh,
     telemetry::{Ledger, PipelineLedger, metrics::descriptors},
@@ -33,6 +33,7 @@ struct Builder<'a> {
     core: &'a CoreContext,
     ledger: Ledger,
     exporters: BTreeMap<(ComponentId, Signal), Rc<dyn Consumer>>,
+    connectors: BTreeMap<(ComponentId, Signal), Rc<dyn Consumer>>,
     pipelines: BTreeMap<PipelineId, Rc<dyn Consumer>>,
 }
 
@@ -53,6 +54,7 @@ impl CoreGraph {
             core,
             ledger: Ledger::new(core.registry.clone()),
             exporters: BTreeMap::new(),
+            connectors: BTreeMap::new(),
             pipelines: BTreeMap::new(),
         };
         for id in settings.service.pipelines.keys() {
@@ -148,31 +150,51 @@ impl Builder<'_> {
         Ok(entry)
     }
 
-    /// `forward`: the pipelines of the same signal that name it as a receiver.
+    /// What a connector does with what comes to it: `forward` gives it to all pipelines of the
+    /// same signal that name it as a receiver, `routing` to those that its table says.
     fn connector(
         &mut self,
         id: &ComponentId,
         signal: Signal,
         depth: usize,
     ) -> Result<Rc<dyn Consumer>, String> {
-        let fed: Vec<PipelineId> = self
-            .settings
+        let key = (id.clone(), signal);
+        if let Some(built) = self.connectors.get(&key) {
+            return Ok(built.clone());
+        }
+        let settings = self.settings;
+        let fed = settings
             .service
             .pipelines
             .iter()
-            .filter(|(p, pipeline)| p.signal == signal && pipeline.receivers.contains(id))
-            .map(|(p, _)| p.clone())
-            .collect();
-        let mut consumers = Vec::new();
-        for pipeline in &fed {
-            consumers.push(self.pipeline(pipeline, depth + 1)?);
+            .filter(|(p, pipeline)| p.signal == signal && pipeline.receivers.contains(id));
+        let mut consumers = BTreeMap::new();
+        for (pipeline, _) in fed {
+            let consumer = self.pipeline(pipeline, depth + 1)?;
+            consumers.insert(pipeline.clone(), consumer);
         }
-        FanOut::over(consumers).ok_or_else(|| {
-            format!(
-                "failed to build pipelines: connector \"{id}\" used as exporter in {} pipeline but not used in any supported receiver pipeline",
-                signal.name()
-            )
-        })
+        let routing = settings
+            .connectors
+            .get(id)
+            .and_then(|component| component.config::<connectors::routing::config::Config>());
+        let built = match routing {
+            Some(config) if !consumers.is_empty() => {
+                let ledger = self.ledger.pipeline(self.core.core, &id.to_string());
+                let join = &FanOut::over;
+                connectors::routing::build(config, signal, self.core, ledger, &consumers, join)
+                    .map_err(|text| {
+                        format!("failed to build pipelines: failed to create connector \"{id}\": {text}")
+                    })?
+            }
+            _ => FanOut::over(consumers.into_values().collect()).ok_or_else(|| {
+                format!(
+                    "failed to build pipelines: connector \"{id}\" used as exporter in {} pipeline but not used in any supported receiver pipeline",
+                    signal.name()
+                )
+            })?,
+        };
+        self.connectors.insert(key, built.clone());
+        Ok(built)
     }
 
     fn exporter(&mut self, id: &ComponentId, signal: Signal) -> Result<Rc<dyn Consumer>, String> {

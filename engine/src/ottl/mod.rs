@@ -2,6 +2,8 @@
 //! what statements may know of the request, and warnings that do not flood the log. What
 //! statements mean is `trunkline_ottl`'s; when they run is each component's.
 
+pub mod emptied;
+
 use std::{
     cell::Cell,
     time::{Duration, Instant},

@@ -43,6 +43,16 @@ impl Selected {
         word.is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
+    /// Takes a row out.
+    #[inline]
+    pub fn remove(&mut self, row: u32) {
+        let bit = 1 << (row % 64);
+        if let Some(word) = self.bits.get_mut(row as usize / 64) {
+            self.len -= usize::from(*word & bit != 0);
+            *word &= !bit;
+        }
+    }
+
     /// How many rows are in it.
     pub fn len(&self) -> usize {
         self.len
@@ -66,8 +76,8 @@ pub struct Verdict {
     pub stopped: Option<Stopped>,
 }
 
-/// Evaluates the conditions of a program on all rows of its context: from left to right on each
-/// row, until one holds. A condition that fails on a row is passed over there, and `tell` hears of
+/// Evaluates the conditions of a program on the rows of its context, on all or on those `among`:
+/// from left to right on each row, until one holds. A condition that fails on a row is passed over there, and `tell` hears of
 /// it in [`ErrorMode::Ignore`]; in [`ErrorMode::Propagate`] the row is not selected, and the
 /// others are evaluated all the same. Each row has a scratch map of its own.
 ///
@@ -76,11 +86,12 @@ pub struct Verdict {
 pub fn conditions(
     program: &Program,
     data: &mut Data,
+    among: Option<&Selected>,
     request: &Request,
     mode: ErrorMode,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Verdict, Failure> {
-    each_row(program, data, request, |row, number, verdict| {
+    each_row(program, data, among, request, |row, number, verdict| {
         for (at, condition) in program.conditions.iter().enumerate() {
             match row.holds(&condition.condition) {
                 Ok(true) => return true,
@@ -125,7 +136,7 @@ pub fn matches(
     mode: ErrorMode,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Verdict, Failure> {
-    each_row(program, data, request, |row, number, verdict| {
+    each_row(program, data, None, request, |row, number, verdict| {
         let mut matched = false;
         for (at, statement) in program.statements.iter().enumerate() {
             let result = match row.holds(&statement.condition) {
@@ -161,10 +172,11 @@ pub fn matches(
     })
 }
 
-/// Calls `judge` for every row of the program's context, and selects those it says yes to.
+/// Calls `judge` for the rows of the program's context, all or those `among`, and selects those it says yes to.
 fn each_row(
     program: &Program,
     data: &mut Data,
+    among: Option<&Selected>,
     request: &Request,
     mut judge: impl FnMut(&mut Row<'_>, u32, &mut Verdict) -> bool,
 ) -> Result<Verdict, Failure> {
@@ -178,6 +190,9 @@ fn each_row(
     };
     let mut cache = Vec::new();
     for number in rows {
+        if among.is_some_and(|among| !among.contains(number)) {
+            continue;
+        }
         cache.clear();
         let mut row = Row::new(data, program.context, number, &mut cache, request)?;
         if judge(&mut row, number, &mut verdict) {

@@ -20,12 +20,12 @@ use trunkline_proto::{
 
 use self::{
     config::Config,
-    plan::{Pass, Plan, Step},
+    plan::{Plan, Step},
 };
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
     net::admission::Budget,
-    ottl::{ROW, Said, known},
+    ottl::{ROW, Said, emptied::drop_emptied, known},
     telemetry::{FilterMetrics, PipelineLedger},
 };
 
@@ -103,7 +103,7 @@ impl Filter {
                     data.retain_rows(step.level(), |row| !drops.contains(row))?;
                 }
             }
-            drop_emptied(data, pass)?;
+            drop_emptied(data, pass.deepest)?;
         }
         if data.rows(Level::Resource)?.is_empty() {
             return Ok(Left::Nothing);
@@ -128,7 +128,7 @@ impl Filter {
                 said,
             } => {
                 let mut tell = |failure: RowFailure<'_>| tell(said, &failure);
-                let verdict = run::conditions(program, data, request, *mode, &mut tell);
+                let verdict = run::conditions(program, data, None, request, *mode, &mut tell);
                 let verdict = verdict.map_err(|failure| match failure {
                     Failure::Batch(error) => Refused::Invalid(error),
                     cause => Refused::Stopped(Stopped {
@@ -159,41 +159,6 @@ fn tell(said: &[Said], failure: &RowFailure<'_>) {
         held_back,
         "failed to eval condition"
     );
-}
-
-/// Drops what holds nothing any more, or never did, around the rows that a pass asked about. A
-/// span without events stays.
-fn drop_emptied(data: &mut Data, pass: &Pass) -> Result<(), Error> {
-    if pass.deepest == Level::DataPoint {
-        let held = holders(data, Level::DataPoint)?;
-        for metric in data.rows(Level::Item)? {
-            // One of no type has no points to lose.
-            if !held.contains(metric) && data.metric_type(metric)?.is_some() {
-                data.drop_row(Level::Item, metric)?;
-            }
-        }
-    }
-    let around = [(Level::Scope, Level::Item), (Level::Resource, Level::Scope)];
-    // Asked about resources only, nobody has looked into scopes.
-    let skip = usize::from(pass.deepest == Level::Resource);
-    for (level, below) in around.into_iter().skip(skip) {
-        let held = holders(data, below)?;
-        if held.len() < data.rows(level)?.len() {
-            data.retain_rows(level, |row| held.contains(row))?;
-        }
-    }
-    Ok(())
-}
-
-/// The rows that hold rows of a level.
-fn holders(data: &mut Data, level: Level) -> Result<Selected, Error> {
-    let mut held = Selected::default();
-    for row in data.rows(level)? {
-        if let Some(parent) = data.parent(level, row) {
-            held.insert(parent);
-        }
-    }
-    Ok(held)
 }
 
 impl Consumer for Filter {

@@ -38,7 +38,7 @@ fn verdict(program: &Program, mode: ErrorMode) -> (Verdict, Vec<(usize, u32)>) {
     let mut tell =
         |failure: crate::run::RowFailure<'_>| told.push((failure.statement.unwrap(), failure.row));
     let data = batch.open().unwrap();
-    let verdict = conditions(program, data, &Request::default(), mode, &mut tell).unwrap();
+    let verdict = conditions(program, data, None, &Request::default(), mode, &mut tell).unwrap();
     assert!(!batch.is_edited());
     (verdict, told)
 }
@@ -134,4 +134,32 @@ fn a_statement_selects_the_rows_on_which_it_worked() {
         assert_eq!(verdict.failed, failed);
         assert_eq!(verdict.stopped.is_some(), mode == ErrorMode::Propagate);
     }
+}
+
+#[test]
+fn only_the_rows_in_question_are_asked() {
+    let program = asked(
+        Context::Log,
+        &["log.body[\"k\"] == 1", "log.severity_number < 10"],
+    );
+    let mut batch = batch(Signal::Logs, RECORDS);
+    let data = batch.open().unwrap();
+    let mut among = Selected::default();
+    (0..4).for_each(|row| among.insert(row));
+    [0, 2, 2, 7].iter().for_each(|row| among.remove(*row));
+    assert_eq!(
+        (rows(&among), among.len(), among.is_empty()),
+        (vec![1, 3], 2, false)
+    );
+    let request = Request::default();
+    let verdict = conditions(
+        &program,
+        data,
+        Some(&among),
+        &request,
+        ErrorMode::Silent,
+        &mut |_| (),
+    );
+    let verdict = verdict.unwrap();
+    assert_eq!((rows(&verdict.selected), verdict.failed), (vec![1, 3], 1));
 }
