@@ -3,9 +3,10 @@
 
 use prost::Message;
 use trunkline_proto::otlp::{
-    ExportLogsServiceRequest,
+    ExportLogsServiceRequest, ExportMetricsServiceRequest,
     common::v1::{KeyValue, any_value::Value},
     logs::v1::LogRecord,
+    metrics::v1::metric::Data,
 };
 use trunkline_tests::{Signal, both_runtimes, config::Relay, otlp, status};
 
@@ -76,6 +77,34 @@ both_runtimes! {
             let body = relay.backend.recorded().pop().unwrap().body;
             let found = body.windows(wanted.len()).filter(|window| *window == wanted).count();
             assert_eq!(found, 2, "{signal:?}");
+        }
+    }
+
+    // Metrics that statements make: copies and counts leave with the others, in the order in which they were added.
+    async fn metrics_that_statements_add_leave_with_the_others(runtime: Runtime) {
+        let relay = Relay::start(runtime, |config| {
+            config.signals(&[Signal::Metrics]).processor(
+                "transform",
+                r#"{metric_statements: [
+                  'copy_metric("copied", unit="{copy}") where metric.name == "queue.length"',
+                  'convert_gauge_to_sum("cumulative", true) where metric.name == "copied"',
+                  'scale_metric(2.0) where metric.name == "copied"']}"#,
+            )
+        })
+        .await;
+        relay.client().await.export(Signal::Metrics, &otlp::items(Signal::Metrics, 2)).await.ok();
+        let body = relay.backend.recorded().pop().unwrap().body;
+        let request = ExportMetricsServiceRequest::decode(&*body).unwrap();
+        let scopes = request.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        let metrics: Vec<_> = scopes.flat_map(|scope| scope.metrics).collect();
+        let copies: Vec<_> = metrics.iter().filter(|metric| metric.name == "copied").collect();
+        let originals = metrics.iter().filter(|metric| metric.name == "queue.length").count();
+        assert!(originals > 0);
+        assert_eq!(copies.len(), originals);
+        assert_eq!(metrics.last().map(|metric| metric.name.as_str()), Some("copied"));
+        for copy in copies {
+            assert_eq!(copy.unit, "{copy}");
+            assert!(matches!(&copy.data, Some(Data::Sum(sum)) if sum.is_monotonic && sum.aggregation_temporality == 2));
         }
     }
 

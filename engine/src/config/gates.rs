@@ -39,7 +39,7 @@ gates! {
     "filter.filterlog.useOTTLBridge" Alpha false "Matching of log records goes through OTTL.";
     "filter.filtermetric.useOTTLBridge" Alpha false "Matching of metrics goes through OTTL.";
     "filter.filterspan.useOTTLBridge" Alpha false "Matching of spans goes through OTTL.";
-    "ottl.functions.enableLambda" Alpha false "OTTL functions may take lambda arguments.";
+    "ottl.functions.enableLambda" Alpha true "OTTL functions may take lambda arguments.";
     "pdata.useProtoPooling" Alpha false "Go memory pools; there are none here.";
     "pkg.confighttp.PrioritizeNewKeepalive" Beta false "The keepalive block wins over the old flat keys.";
     "pkg.exporterhelper.queueBatchEnabled" Alpha false "Sending queues join requests by default.";

@@ -8,6 +8,7 @@ use trunkline_proto::Signal;
 
 use super::{
     diagnostics::{Diagnostic, nearest},
+    gates::Gates,
     node::Node,
     settings::{Component, Settings},
 };
@@ -46,7 +47,7 @@ pub fn check(settings: &Settings, root: &Node, embedded: bool) -> Vec<Diagnostic
     for kind in Kind::ALL {
         for component in settings.of_kind(kind).values() {
             let path = vec![kind.section().to_owned(), component.id.to_string()];
-            let mut problems = Problems::at(path);
+            let mut problems = Problems::at(path).with_gates(&settings.gates);
             component.settings.check(&mut problems);
             out.extend(
                 problems
@@ -221,7 +222,7 @@ pub fn build(settings: &Settings) -> Vec<Diagnostic> {
                     continue;
                 };
                 let reason = if component.factory.supports(signal) {
-                    match own_reason(component, signal) {
+                    match own_reason(component, signal, &settings.gates) {
                         Some(reason) => reason,
                         None => continue,
                     }
@@ -254,7 +255,7 @@ pub fn build(settings: &Settings) -> Vec<Diagnostic> {
 }
 
 /// Why a component cannot be built for a signal that it handles in general.
-fn own_reason(component: &Component, signal: Signal) -> Option<String> {
+fn own_reason(component: &Component, signal: Signal, gates: &Gates) -> Option<String> {
     if let Some(config) = component.config::<otlp_http::config::Config>() {
         return missing_endpoint(config, signal);
     }
@@ -262,7 +263,7 @@ fn own_reason(component: &Component, signal: Signal) -> Option<String> {
         return config.buildable(signal).err();
     }
     if let Some(config) = component.config::<transform::config::Config>() {
-        return config.buildable(signal).err();
+        return config.buildable(signal, gates).err();
     }
     if let Some(config) = component.config::<filter::config::Config>() {
         return config.buildable(signal).err();

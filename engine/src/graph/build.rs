@@ -273,7 +273,8 @@ impl Builder<'_> {
             processors::resource::build(config, &name, signal, self.core, ledger, next)
                 .map_err(failed)
         } else if let Some(config) = component.config::<processors::transform::config::Config>() {
-            processors::transform::build(config, &name, signal, self.core, ledger, next)
+            let gates = &self.settings.gates;
+            processors::transform::build(config, &name, signal, gates, self.core, ledger, next)
                 .map_err(failed)
         } else if let Some(config) = component.config::<processors::filter::config::Config>() {
             processors::filter::build(config, &name, signal, self.core, ledger, next)

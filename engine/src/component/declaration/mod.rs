@@ -26,6 +26,7 @@ pub use choices::{ChoiceMeta, has_flag};
 pub use shape::{FieldShape, Printed, Shape, StructShape};
 
 use crate::config::{
+    Gates,
     diagnostics::Decoder,
     node::{Mapping, Node, Position, Value},
     pending,
@@ -165,6 +166,7 @@ pub struct Problem {
 #[derive(Debug, Default)]
 pub struct Problems {
     path: Vec<String>,
+    gates: Gates,
     /// What was found.
     pub found: Vec<Problem>,
 }
@@ -174,8 +176,20 @@ impl Problems {
     pub fn at(path: Vec<String>) -> Self {
         Problems {
             path,
+            gates: Gates::default(),
             found: Vec::new(),
         }
+    }
+
+    /// With these feature gates, which some rules ask for.
+    pub fn with_gates(mut self, gates: &Gates) -> Self {
+        self.gates = gates.clone();
+        self
+    }
+
+    /// Which feature gates are on.
+    pub fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// Notes a broken rule of the current block.

@@ -407,6 +407,25 @@ fn batch_does_not_take_profiles() {
 }
 
 #[test]
+fn lambdas_need_their_gate() {
+    let text = with(
+        "processors",
+        r#"{transform: {log_statements: ['set(log.body, "x") where Any(log.attributes, (k, v) => v == 1)']}}"#,
+    );
+    let mut gates = Gates::default();
+    let shown = load(&text).unwrap_err().text(true);
+    assert!(shown.contains("function \"Any\" is experimental and requires the `ottl.functions.enableLambda` feature gate to be enabled"), "{shown}");
+    gates.set("+ottl.functions.enableLambda").unwrap();
+    let load = Load {
+        gates,
+        ..options(&[&text])
+    };
+    if let Err(errors) = Settings::load(&load) {
+        panic!("{}", errors.text(true));
+    }
+}
+
+#[test]
 fn references_give_typed_values_and_a_warning_when_unset() {
     let text = r#"
 receivers: {otlp: {protocols: {grpc: {endpoint: "${env:NOPE}"}, http: {max_request_body_size: "${env:OCT}", traces_url_path: "/${env:OCT}"}}}}

@@ -7,6 +7,7 @@ use trunkline_proto::Signal;
 use crate::{
     component::{Printed, Problems, Setting, Shape, declare},
     config::{
+        Gates,
         diagnostics::Decoder,
         node::{Node, Value},
     },
@@ -124,7 +125,8 @@ pub struct Compiled {
 impl Config {
     fn rules(&self, problems: &mut Problems) {
         for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
-            for (at, text) in self.compile(signal).err().into_iter().flatten() {
+            let faults = self.compile(signal, problems.gates()).err();
+            for (at, text) in faults.into_iter().flatten() {
                 match at {
                     Some(at) => problems.push_at(&at, text),
                     None => problems.push(text),
@@ -137,8 +139,8 @@ impl Config {
     ///
     /// # Errors
     /// The first thing that is wrong with its statements.
-    pub fn buildable(&self, signal: Signal) -> Result<(), String> {
-        match self.compile(signal) {
+    pub fn buildable(&self, signal: Signal, gates: &Gates) -> Result<(), String> {
+        match self.compile(signal, gates) {
             Ok(_) => Ok(()),
             Err(faults) => Err(faults
                 .into_iter()
@@ -152,7 +154,7 @@ impl Config {
     ///
     /// # Errors
     /// Everything that is wrong with any statement.
-    pub fn compile(&self, signal: Signal) -> Result<Vec<Compiled>, Vec<Fault>> {
+    pub fn compile(&self, signal: Signal, gates: &Gates) -> Result<Vec<Compiled>, Vec<Fault>> {
         let (groups, contexts): (_, &[Context]) = match signal {
             Signal::Traces => (
                 &self.trace_statements,
@@ -182,7 +184,7 @@ impl Config {
         let mut compiled = Vec::new();
         let mut faults = Vec::new();
         for group in &groups.0 {
-            match self.group(group, contexts) {
+            match self.group(group, contexts, gates) {
                 Ok(group) => compiled.push(group),
                 Err(found) => faults.extend(found),
             }
@@ -194,8 +196,14 @@ impl Config {
         }
     }
 
-    fn group(&self, group: &Group, contexts: &[Context]) -> Result<Compiled, Vec<Fault>> {
-        let mut compiler = Compiler::new(Host::Transform, contexts);
+    fn group(
+        &self,
+        group: &Group,
+        contexts: &[Context],
+        gates: &Gates,
+    ) -> Result<Compiled, Vec<Fault>> {
+        let mut compiler = Compiler::new(Host::Transform, contexts)
+            .with_lambdas(gates.is_on("ottl.functions.enableLambda"));
         if !group.context.is_empty() {
             let named = Context::named(&group.context.to_lowercase());
             match named.filter(|context| contexts.contains(context)) {

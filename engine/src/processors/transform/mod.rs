@@ -28,6 +28,7 @@ use trunkline_proto::{Batch, Signal, batch::Error};
 use self::config::Config;
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    config::Gates,
     net::admission::Budget,
     ottl::{ROW, Said, known},
     telemetry::{PipelineLedger, ProcessorMetrics},
@@ -62,11 +63,12 @@ pub fn build(
     config: &Config,
     id: &str,
     signal: Signal,
+    gates: &Gates,
     core: &CoreContext,
     ledger: &Rc<PipelineLedger>,
     next: Rc<dyn Consumer>,
 ) -> Result<Rc<dyn Consumer>, String> {
-    let compiled = config.compile(signal).map_err(|faults| {
+    let compiled = config.compile(signal, gates).map_err(|faults| {
         let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
         texts.join("\n")
     })?;
