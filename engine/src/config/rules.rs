@@ -266,7 +266,7 @@ fn own_reason(component: &Component, signal: Signal, gates: &Gates) -> Option<St
         return config.buildable(signal, gates).err();
     }
     if let Some(config) = component.config::<filter::config::Config>() {
-        return config.buildable(signal).err();
+        return config.buildable(signal, gates).err();
     }
     if let Some(config) = component.config::<resource::config::Config>() {
         return config.buildable().err();

@@ -277,7 +277,8 @@ impl Builder<'_> {
             processors::transform::build(config, &name, signal, gates, self.core, ledger, next)
                 .map_err(failed)
         } else if let Some(config) = component.config::<processors::filter::config::Config>() {
-            processors::filter::build(config, &name, signal, self.core, ledger, next)
+            let gates = &self.settings.gates;
+            processors::filter::build(config, &name, signal, gates, self.core, ledger, next)
                 .map_err(failed)
         } else if let Some(config) = component.config::<processors::batch::config::Config>() {
             processors::batch::build(config, &name, signal, self.core, ledger, next).map_err(failed)

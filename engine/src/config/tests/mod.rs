@@ -408,20 +408,25 @@ fn batch_does_not_take_profiles() {
 
 #[test]
 fn lambdas_need_their_gate() {
-    let text = with(
-        "processors",
-        r#"{transform: {log_statements: ['set(log.body, "x") where Any(log.attributes, (k, v) => v == 1)']}}"#,
-    );
-    let mut gates = Gates::default();
-    let shown = load(&text).unwrap_err().text(true);
-    assert!(shown.contains("function \"Any\" is experimental and requires the `ottl.functions.enableLambda` feature gate to be enabled"), "{shown}");
-    gates.set("+ottl.functions.enableLambda").unwrap();
-    let load = Load {
-        gates,
-        ..options(&[&text])
-    };
-    if let Err(errors) = Settings::load(&load) {
-        panic!("{}", errors.text(true));
+    let condition = "Any(log.attributes, (k, v) => v == 1)";
+    let statement = format!("set(log.body, \"x\") where {condition}");
+    for processor in [
+        format!("{{transform: {{log_statements: ['{statement}']}}}}"),
+        format!("{{filter: {{log_conditions: ['{condition}']}}}}"),
+        format!("{{filter: {{logs: {{log_record: ['{condition}']}}}}}}"),
+    ] {
+        let text = with("processors", &processor);
+        let shown = load(&text).unwrap_err().text(true);
+        assert!(shown.contains("function \"Any\" is experimental and requires the `ottl.functions.enableLambda` feature gate to be enabled"), "{shown}");
+        let mut gates = Gates::default();
+        gates.set("+ottl.functions.enableLambda").unwrap();
+        let load = Load {
+            gates,
+            ..options(&[&text])
+        };
+        if let Err(errors) = Settings::load(&load) {
+            panic!("{}", errors.text(true));
+        }
     }
 }
 

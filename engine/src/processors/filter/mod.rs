@@ -24,6 +24,7 @@ use self::{
 };
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    config::Gates,
     net::admission::Budget,
     ottl::{ROW, Said, emptied::drop_emptied, known},
     telemetry::{FilterMetrics, PipelineLedger},
@@ -50,11 +51,12 @@ pub fn build(
     config: &Config,
     id: &str,
     signal: Signal,
+    gates: &Gates,
     core: &CoreContext,
     ledger: &Rc<PipelineLedger>,
     next: Rc<dyn Consumer>,
 ) -> Result<Rc<dyn Consumer>, String> {
-    let plan = config.plan(signal)?;
+    let plan = config.plan(signal, gates)?;
     Ok(Rc::new(Filter {
         reads_request: plan.reads_request(),
         plan,

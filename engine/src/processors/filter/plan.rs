@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     component::Problems,
+    config::Gates,
     ottl::{ErrorMode, Fault, Said, Statement, faults},
 };
 
@@ -85,7 +86,8 @@ const NAMED: [Context; 8] = [
 impl Config {
     pub(super) fn check_conditions(&self, problems: &mut Problems) {
         for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
-            for (at, text) in self.conditions(signal).err().into_iter().flatten() {
+            let faults = self.conditions(signal, problems.gates()).err();
+            for (at, text) in faults.into_iter().flatten() {
                 match at {
                     Some(at) => problems.push_at(&at, text),
                     None => problems.push(text),
@@ -98,16 +100,16 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong with its conditions or matching.
-    pub fn buildable(&self, signal: Signal) -> Result<(), String> {
-        self.plan(signal).map(|_| ())
+    pub fn buildable(&self, signal: Signal, gates: &Gates) -> Result<(), String> {
+        self.plan(signal, gates).map(|_| ())
     }
 
     /// What is asked of a request of this signal.
     ///
     /// # Errors
     /// What is wrong with conditions or matching.
-    pub fn plan(&self, signal: Signal) -> Result<Plan, String> {
-        let passes = self.conditions(signal).map_err(|faults| {
+    pub fn plan(&self, signal: Signal, gates: &Gates) -> Result<Plan, String> {
+        let passes = self.conditions(signal, gates).map_err(|faults| {
             let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
             texts.join("; ")
         })?;
@@ -126,7 +128,7 @@ impl Config {
     }
 
     /// The conditions for a signal, of the newer form or the older one.
-    fn conditions(&self, signal: Signal) -> Result<Vec<Pass>, Vec<Fault>> {
+    fn conditions(&self, signal: Signal, gates: &Gates) -> Result<Vec<Pass>, Vec<Fault>> {
         let empty = Groups::default();
         let (groups, lists): (_, Vec<(Context, &List)>) = match signal {
             Signal::Traces => (
@@ -157,7 +159,7 @@ impl Config {
         let mut passes = Vec::new();
         let mut wrong = Vec::new();
         for group in &groups.0 {
-            match self.group(group, signal) {
+            match self.group(group, signal, gates) {
                 Ok(pass) => passes.push(pass),
                 Err(found) => wrong.extend(found),
             }
@@ -165,7 +167,7 @@ impl Config {
         let mut asked = Asked::default();
         for (context, list) in lists {
             let Some(list) = list else { continue };
-            let compiler = Compiler::new(Host::Filter, contexts(signal)).in_context(context);
+            let compiler = compiler(contexts(signal), gates).in_context(context);
             asked.program(context);
             asked.add(&compiler, list, &mut wrong);
         }
@@ -178,9 +180,9 @@ impl Config {
         }
     }
 
-    fn group(&self, group: &Group, signal: Signal) -> Result<Pass, Vec<Fault>> {
+    fn group(&self, group: &Group, signal: Signal, gates: &Gates) -> Result<Pass, Vec<Fault>> {
         let contexts = contexts(signal);
-        let mut compiler = Compiler::new(Host::Filter, contexts);
+        let mut compiler = compiler(contexts, gates);
         if !group.context.is_empty() {
             let at = || group.conditions.first().map(|first| first.at.clone());
             let lower = group.context.to_lowercase();
@@ -200,6 +202,11 @@ impl Config {
             false => Err(wrong),
         }
     }
+}
+
+fn compiler(contexts: &[Context], gates: &Gates) -> Compiler {
+    let lambdas = gates.is_on("ottl.functions.enableLambda");
+    Compiler::new(Host::Filter, contexts).with_lambdas(lambdas)
 }
 
 /// Conditions gathered by the context that each is in.
