@@ -137,10 +137,14 @@ impl Row<'_> {
                 let Some(Argument::Lambda(condition)) = call.args.first() else {
                     return Ok(Cow::Owned(Value::Nil));
                 };
-                let chosen = match self.lambda(condition, [])? {
+                let told = |cause: Failure| {
+                    let text = format!("error while evaluating lambda function: {cause}");
+                    Failure::Function(text)
+                };
+                let chosen = match self.lambda(condition, []).map_err(told)? {
                     Value::Bool(true) => call.args.get(1),
                     Value::Bool(false) => call.args.get(2),
-                    other => return Err(functions::wrong_result("bool", &other)),
+                    other => return Err(told(functions::wrong_result("bool", &other))),
                 };
                 match chosen {
                     Some(Argument::Value { node, .. }) => self.value(node),

@@ -3,6 +3,7 @@
 //! reference's error texts and surprises as collected in the project's fact sheet.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod lambdas;
 mod refused;
 
 use super::Compiler;

@@ -9,6 +9,7 @@ mod contexts;
 mod expressions;
 mod flatten;
 mod golden;
+mod lambdas;
 mod metrics;
 mod modes;
 pub(crate) mod property;
