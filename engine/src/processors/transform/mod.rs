@@ -4,23 +4,11 @@
 
 pub mod config;
 
-use std::{collections::BTreeMap, future::ready, rc::Rc, sync::Arc};
-
-use tonic::Code;
-use trunkline_ottl::run::{self, Counts, Request, RowFailure, Stopped};
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    future::ready,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, collections::BTreeMap, future::ready, rc::Rc, sync::Arc};
 
 use tonic::Code;
 use trunkline_ottl::{
     columns::Executor,
-    contexts::Context,
     run::{Counts, ErrorMode, Request, RowFailure, Stopped},
 };
 use trunkline_proto::{Batch, Signal, batch::Error};
