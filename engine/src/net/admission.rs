@@ -7,6 +7,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
+/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
+/// edits.
+pub const ROW: usize = 160;
+
 /// A charge leaves as much free as it takes, up to this part of the budget: large bodies that were
 /// announced and do not come must not keep out small ones, nor what was admitted already from
 /// being inflated and written.

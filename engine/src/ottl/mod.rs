@@ -103,10 +103,6 @@ pub fn faults<'a>(
     located.collect()
 }
 
-/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
-/// edits.
-pub const ROW: usize = 160;
-
 /// What statements may know of a request. There are no authenticators yet.
 pub fn known(context: &RequestContext) -> run::Request {
     let mut metadata: Vec<(String, Vec<String>)> = Vec::new();

@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod batch;
+mod editing;
 pub mod filter;
 pub mod memory_limiter;
 pub mod resource;

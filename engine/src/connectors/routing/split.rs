@@ -17,9 +17,9 @@ use trunkline_proto::{
 use super::config::{Action, Question};
 use crate::{
     component::RequestContext,
-    net::admission::{Budget, Charge},
+    net::admission::{Budget, Charge, ROW},
     ottl::{
-        ROW, Said,
+        Said,
         emptied::{drop_emptied, holders},
     },
 };

@@ -10,7 +10,7 @@ pub mod config;
 pub mod matching;
 mod raw;
 
-use std::{future::ready, rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use tonic::Code;
 use trunkline_proto::{
@@ -19,9 +19,9 @@ use trunkline_proto::{
 };
 
 use self::{actions::Actions, config::Config, matching::Filter};
+use super::editing::Editing;
 use crate::{
-    component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
-    net::admission::Budget,
+    component::{ConsumeFuture, Consumer, CoreContext, Refusal, RequestContext},
     telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
@@ -31,15 +31,8 @@ pub struct Attributes {
     level: Level,
     /// `None`: all rows.
     filter: Option<Filter>,
-    metrics: ProcessorMetrics,
-    ledger: Rc<PipelineLedger>,
-    budget: Arc<Budget>,
-    next: Rc<dyn Consumer>,
+    editing: Editing,
 }
-
-/// Bytes that a row of a request taken apart needs beside its payload, at most: places, pieces and
-/// edits.
-const ROW: usize = 160;
 
 /// Builds the processor `attributes` with the id `id` for a pipeline of `signal`.
 ///
@@ -65,30 +58,18 @@ pub fn build(
         actions,
         level,
         filter: Some(filter),
-        metrics,
-        ledger: ledger.clone(),
-        budget: core.budget.clone(),
-        next,
+        editing: Editing::new(metrics, core, ledger, next),
     }))
 }
 
 impl Attributes {
     /// The same actions on the attributes of resources.
-    pub(super) fn of_resources(
-        actions: Actions,
-        metrics: ProcessorMetrics,
-        ledger: Rc<PipelineLedger>,
-        budget: Arc<Budget>,
-        next: Rc<dyn Consumer>,
-    ) -> Attributes {
+    pub(super) fn of_resources(actions: Actions, editing: Editing) -> Attributes {
         Attributes {
             actions,
             level: Level::Resource,
             filter: None,
-            metrics,
-            ledger,
-            budget,
-            next,
+            editing,
         }
     }
 
@@ -103,31 +84,10 @@ impl Attributes {
 }
 
 impl Consumer for Attributes {
-    fn consume<'a>(&'a self, mut batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
-        // The work needs no waiting, so it is done at once and the next one's future is ours.
-        let items = batch.item_count() as u64;
-        // Taking a request apart takes memory of its own: charged before it is taken.
-        let Some(charge) = self.budget.charge(batch.item_count().saturating_mul(ROW)) else {
-            self.metrics.processed(items, 0);
-            self.ledger.refused(items);
-            return Box::pin(ready(Outcome::Refused(Refusal::no_room())));
-        };
-        match self.metrics.timed(|| self.apply(&mut batch, context)) {
-            Ok(()) => {
-                self.metrics.processed(items, items);
-                let next = self.next.consume(batch, context);
-                Box::pin(async move {
-                    let outcome = next.await;
-                    drop(charge);
-                    outcome
-                })
-            }
-            Err(error) => {
-                self.metrics.processed(items, 0);
-                self.ledger.refused(items);
-                let refusal = Refusal::permanent(Code::InvalidArgument, error.to_string());
-                Box::pin(ready(Outcome::Refused(refusal)))
-            }
-        }
+    fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
+        self.editing.pass(batch, context, |batch| {
+            let applied = self.apply(batch, context);
+            applied.map_err(|error| Refusal::permanent(Code::InvalidArgument, error.to_string()))
+        })
     }
 }

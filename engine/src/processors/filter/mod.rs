@@ -25,8 +25,8 @@ use self::{
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
     config::Gates,
-    net::admission::Budget,
-    ottl::{ROW, Said, emptied::drop_emptied, known},
+    net::admission::{Budget, ROW},
+    ottl::{Said, emptied::drop_emptied, known},
     telemetry::{FilterMetrics, PipelineLedger},
 };
 

@@ -7,7 +7,10 @@ use std::rc::Rc;
 use trunkline_proto::Signal;
 
 use self::config::Config;
-use super::attributes::{Attributes, actions::Actions};
+use super::{
+    attributes::{Attributes, actions::Actions},
+    editing::Editing,
+};
 use crate::{
     component::{Consumer, CoreContext},
     telemetry::{PipelineLedger, ProcessorMetrics},
@@ -29,9 +32,6 @@ pub fn build(
     let metrics = ProcessorMetrics::new(&core.registry, core.core, id, signal);
     Ok(Rc::new(Attributes::of_resources(
         actions,
-        metrics,
-        ledger.clone(),
-        core.budget.clone(),
-        next,
+        Editing::new(metrics, core, ledger, next),
     )))
 }

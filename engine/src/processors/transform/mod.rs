@@ -4,7 +4,7 @@
 
 pub mod config;
 
-use std::{cell::RefCell, collections::BTreeMap, future::ready, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use tonic::Code;
 use trunkline_ottl::{
@@ -14,11 +14,11 @@ use trunkline_ottl::{
 use trunkline_proto::{Batch, Signal, batch::Error};
 
 use self::config::Config;
+use super::editing::Editing;
 use crate::{
-    component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    component::{ConsumeFuture, Consumer, CoreContext, Refusal, RequestContext},
     config::Gates,
-    net::admission::Budget,
-    ottl::{ROW, Said, known},
+    ottl::{Said, known},
     telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
@@ -27,10 +27,7 @@ pub struct Transform {
     groups: Vec<Group>,
     /// Some statement looks at the request.
     reads_request: bool,
-    metrics: ProcessorMetrics,
-    ledger: Rc<PipelineLedger>,
-    budget: Arc<Budget>,
-    next: Rc<dyn Consumer>,
+    editing: Editing,
 }
 
 /// A compiled group, and what was said of its failures; the last entry is its conditions'.
@@ -73,10 +70,12 @@ pub fn build(
     Ok(Rc::new(Transform {
         groups: groups.collect(),
         reads_request,
-        metrics: ProcessorMetrics::new(&core.registry, core.core, id, signal),
-        ledger: ledger.clone(),
-        budget: core.budget.clone(),
-        next,
+        editing: Editing::new(
+            ProcessorMetrics::new(&core.registry, core.core, id, signal),
+            core,
+            ledger,
+            next,
+        ),
     }))
 }
 
@@ -153,30 +152,9 @@ impl Group {
 }
 
 impl Consumer for Transform {
-    fn consume<'a>(&'a self, mut batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
-        let items = batch.item_count() as u64;
-        // Taking a request apart takes memory of its own: charged before it is taken.
-        let Some(charge) = self.budget.charge(batch.item_count().saturating_mul(ROW)) else {
-            self.metrics.processed(items, 0);
-            self.ledger.refused(items);
-            return Box::pin(ready(Outcome::Refused(Refusal::no_room())));
-        };
-        match self.metrics.timed(|| self.apply(&mut batch, context)) {
-            Ok(()) => {
-                self.metrics.processed(items, batch.item_count() as u64);
-                let next = self.next.consume(batch, context);
-                Box::pin(async move {
-                    let outcome = next.await;
-                    drop(charge);
-                    outcome
-                })
-            }
-            Err(refused) => {
-                self.metrics.processed(items, 0);
-                self.ledger.refused(items);
-                let refusal = Transform::refusal(refused);
-                Box::pin(ready(Outcome::Refused(refusal)))
-            }
-        }
+    fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
+        self.editing.pass(batch, context, |batch| {
+            self.apply(batch, context).map_err(Transform::refusal)
+        })
     }
 }

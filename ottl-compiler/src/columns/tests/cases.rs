@@ -20,7 +20,11 @@ fn executor(context: Context, statements: &[&str]) -> Executor {
 fn many() -> trunkline_proto::Batch {
     let span = |at: usize| {
         let route = ["/a", "/b", "/c/1234"][at % 3];
-        let value = ["\"stringValue\":\"x\"", "\"intValue\":\"7\"", "\"boolValue\":true"][at % 3];
+        let value = [
+            "\"stringValue\":\"x\"",
+            "\"intValue\":\"7\"",
+            "\"boolValue\":true",
+        ][at % 3];
         format!(
             r#"{{"name":"n{at}","kind":{},"startTimeUnixNano":"{at}","endTimeUnixNano":"{}",
             "attributes":[{{"key":"route","value":{{"stringValue":"{route}"}}}},
@@ -81,7 +85,10 @@ fn plans_say_what_runs_how() {
     let of = |context, statement: &str| -> Described {
         executor(context, &[statement]).describe().remove(0)
     };
-    let kernel = of(Context::Span, "set(span.attributes[\"a\"], 1) where span.kind == 2");
+    let kernel = of(
+        Context::Span,
+        "set(span.attributes[\"a\"], 1) where span.kind == 2",
+    );
     assert_eq!(kernel.mark, Mark::Kernel);
     assert!(kernel.of.iter().all(|node| node.mark == Mark::Kernel));
     let lifted = of(
@@ -98,7 +105,10 @@ fn plans_say_what_runs_how() {
         (Context::Resource, "set(resource.attributes[\"a\"], 1)"),
     ] {
         let rows = of(context, statement);
-        assert!(matches!(rows.mark, Mark::Rows(reason) if !reason.is_empty()), "{statement}");
+        assert!(
+            matches!(rows.mark, Mark::Rows(reason) if !reason.is_empty()),
+            "{statement}"
+        );
         assert_eq!(rows.mark.name(), "rows");
     }
 }

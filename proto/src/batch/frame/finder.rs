@@ -48,7 +48,9 @@ impl Finder {
     #[inline(always)]
     pub fn may_have(&self, len: usize, last: u8) -> bool {
         let last = if len == 0 { 0 } else { last };
-        self.buckets.get(bucket(len, last)).is_some_and(|slot| *slot != 0)
+        self.buckets
+            .get(bucket(len, last))
+            .is_some_and(|slot| *slot != 0)
     }
 
     /// The slot of a key.

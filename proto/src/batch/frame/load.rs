@@ -331,9 +331,7 @@ fn skim(
         }
         at += match first & 7 {
             2 if len < 0x80 => 2 + len as usize,
-            2 if word & 0x80_0000 == 0 => {
-                3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize
-            }
+            2 if word & 0x80_0000 == 0 => 3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize,
             1 => 9,
             5 => 5,
             0 if word & 0x8000 == 0 => 2,
