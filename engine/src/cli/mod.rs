@@ -1,10 +1,16 @@
 //! The command line: `run` (the default), `validate`, `components`, `print-config`,
-//! `schema`, `featuregate`, `completion` is not there. Flags, texts and exit codes
+//! `schema`, `featuregate`, `ottl`; `completion` is not there. Flags, texts and exit codes
 //! are the Collector's (cobra and pflag): 0 on success, 1 for every error, which
 //! goes to stderr as `Error: …`. What a command says is here; what it means is in
 //! `config` and in the runner that `main` is given.
 
-use std::{ffi::OsString, fmt::Write as _, io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use lexopt::{Arg, Parser};
 
@@ -16,6 +22,7 @@ use crate::{
     },
 };
 
+mod ottl;
 mod say;
 #[cfg(test)]
 mod tests;
@@ -82,6 +89,7 @@ enum Command {
     Schema,
     FeatureGate,
     Help,
+    Ottl,
 }
 
 const COMMANDS: &[(&str, Command, &str)] = &[
@@ -96,6 +104,11 @@ const COMMANDS: &[(&str, Command, &str)] = &[
         "Display feature gates information",
     ),
     ("help", Command::Help, "Help about any command"),
+    (
+        "ottl",
+        Command::Ottl,
+        "Runs OTTL statements on OTLP/JSON and shows what they change (see ottl --help)",
+    ),
     (
         "print-config",
         Command::PrintConfig,
@@ -296,6 +309,12 @@ fn execute(
     out: &mut dyn std::io::Write,
     err: &mut dyn std::io::Write,
 ) -> Result<(), String> {
+    let mut arguments = arguments.into_iter().peekable();
+    // It has flags of its own.
+    if arguments.next_if(|first| first == "ottl").is_some() {
+        let terminal = std::io::stdout().is_terminal();
+        return ottl::run(arguments, &mut std::io::stdin().lock(), out, terminal);
+    }
     let (command, flags) = parse(arguments)?;
     let mut say = |text: &str| {
         out.write_all(text.as_bytes())
@@ -310,6 +329,7 @@ fn execute(
     }
     match command.unwrap_or(Command::Run) {
         Command::Help => Ok(()),
+        Command::Ottl => Err("ottl comes first: trunkline ottl [flags] STATEMENT...".to_owned()),
         Command::Components => say(&components()),
         Command::FeatureGate => say(&feature_gates(&flags)?),
         Command::Schema => say(&schema()),

@@ -31,6 +31,20 @@ pub enum KeyPrint {
     Unknown,
 }
 
+impl std::fmt::Display for Footprint {
+    /// The path by which a statement would name it; a key that is not known is `*`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut paths = self.context.paths().iter();
+        let name = paths.find(|def| def.store == self.store);
+        write!(f, "{}.{}", self.context, name.map_or("?", |def| def.name))?;
+        match &self.key {
+            KeyPrint::Whole => Ok(()),
+            KeyPrint::Known(key) => write!(f, "[{:?}]", String::from_utf8_lossy(key)),
+            KeyPrint::Unknown => write!(f, "[*]"),
+        }
+    }
+}
+
 impl Footprint {
     fn of(path: &PathNode) -> Footprint {
         let key = match path.keys.first() {

@@ -111,6 +111,27 @@ impl Setting for Groups {
     }
 }
 
+/// What statements for a signal can be run on.
+pub fn contexts(signal: Signal) -> &'static [Context] {
+    match signal {
+        Signal::Traces => &[
+            Context::Resource,
+            Context::Scope,
+            Context::Span,
+            Context::SpanEvent,
+        ],
+        Signal::Metrics => &[
+            Context::Resource,
+            Context::Scope,
+            Context::Metric,
+            Context::DataPoint,
+            Context::Exemplar,
+        ],
+        Signal::Logs => &[Context::Resource, Context::Scope, Context::Log],
+        Signal::Profiles => &[],
+    }
+}
+
 /// A group, compiled.
 #[derive(Debug)]
 pub struct Compiled {
@@ -155,32 +176,13 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with any statement.
     pub fn compile(&self, signal: Signal, gates: &Gates) -> Result<Vec<Compiled>, Vec<Fault>> {
-        let (groups, contexts): (_, &[Context]) = match signal {
-            Signal::Traces => (
-                &self.trace_statements,
-                &[
-                    Context::Resource,
-                    Context::Scope,
-                    Context::Span,
-                    Context::SpanEvent,
-                ],
-            ),
-            Signal::Metrics => (
-                &self.metric_statements,
-                &[
-                    Context::Resource,
-                    Context::Scope,
-                    Context::Metric,
-                    Context::DataPoint,
-                    Context::Exemplar,
-                ],
-            ),
-            Signal::Logs => (
-                &self.log_statements,
-                &[Context::Resource, Context::Scope, Context::Log],
-            ),
+        let groups = match signal {
+            Signal::Traces => &self.trace_statements,
+            Signal::Metrics => &self.metric_statements,
+            Signal::Logs => &self.log_statements,
             Signal::Profiles => return Ok(Vec::new()),
         };
+        let contexts = contexts(signal);
         let mut compiled = Vec::new();
         let mut faults = Vec::new();
         for group in &groups.0 {

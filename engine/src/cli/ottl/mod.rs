@@ -1,0 +1,322 @@
+//! `trunkline ottl`: statements tried out on OTLP/JSON, with the difference they make, what each
+//! of them did and why it failed, and the plan by which they run. Flags are in `options`, the
+//! run in `apply`, what is shown in `show`.
+
+mod apply;
+mod options;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{BufRead, Read, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use serde_json::Value;
+use trunkline_ottl::{Compiler, columns::Executor, contexts::Context, functions::Host};
+use trunkline_proto::{Batch, Signal, json};
+
+use self::{
+    apply::{apply, tree},
+    options::{HELP, Options},
+    show::Paint,
+};
+use crate::{
+    config::{Load, Settings, source::process_environment},
+    processors::transform::config::{Compiled, Config, contexts},
+};
+
+/// Input that is read, at most, in bytes.
+const MOST: u64 = 256 << 20;
+
+/// Does what the arguments behind `ottl` say. `terminal`: standard output is one.
+///
+/// # Errors
+/// What is wrong with the arguments, the statements or the input, as text; and that a statement
+/// failed with the error mode `propagate`.
+pub(super) fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    input: &mut dyn BufRead,
+    out: &mut dyn Write,
+    terminal: bool,
+) -> Result<(), String> {
+    let options = Options::parse(arguments)?;
+    let paint = Paint(options.colour.unwrap_or(terminal));
+    let mut say = |text: &str| {
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        written.map_err(|e| format!("cannot write to standard output: {e}"))
+    };
+    if options.help {
+        return say(HELP);
+    }
+    if options.explain && !options.interactive {
+        let signals = match options.signal {
+            Some(signal) => vec![signal],
+            None => vec![Signal::Traces, Signal::Metrics, Signal::Logs],
+        };
+        let explained = signals
+            .into_iter()
+            .map(|signal| explain(&options, signal, paint));
+        let (mut texts, mut errors) = (Vec::new(), Vec::new());
+        for outcome in explained {
+            match outcome {
+                Ok(text) => texts.push(text),
+                Err(error) => errors.push(error),
+            }
+        }
+        // Statements fit the signals that they fit; where they fit none, it is said why not.
+        return match (texts.is_empty(), errors.pop()) {
+            (true, Some(error)) => Err(error),
+            _ => say(&texts.concat()),
+        };
+    }
+    let requests = read_requests(&options, input)?;
+    if options.interactive {
+        return converse(&options, requests, input, &mut say, paint);
+    }
+    let mut stopped = None;
+    for request in requests {
+        let groups = groups(&options, request.signal())?;
+        let (text, end) = show(&groups, &request, paint)?;
+        say(&text)?;
+        stopped = stopped.or(end);
+    }
+    stopped.map_or(Ok(()), Err)
+}
+
+/// Runs groups on a request, and what is to be shown of it; and what ended the run early.
+fn show(
+    groups: &[Compiled],
+    request: &Batch,
+    paint: Paint,
+) -> Result<(String, Option<String>), String> {
+    let applied = apply(groups, request)?;
+    let mut text = show::difference(&pretty(request)?, &pretty(&applied.batch)?, paint);
+    if text.is_empty() {
+        text.push_str("nothing changed\n");
+    }
+    let _ = writeln!(text, "\n{}", show::table(&applied.statements, paint));
+    Ok((text, applied.stopped))
+}
+
+fn pretty(batch: &Batch) -> Result<String, String> {
+    let text = serde_json::to_string_pretty(&tree(batch)?).map_err(|e| e.to_string())?;
+    Ok(text + "\n")
+}
+
+/// Reads statements line by line and shows what each does, on top of those kept before.
+fn converse(
+    options: &Options,
+    mut requests: Vec<Batch>,
+    input: &mut dyn BufRead,
+    say: &mut dyn FnMut(&str) -> Result<(), String>,
+    paint: Paint,
+) -> Result<(), String> {
+    say(
+        "A statement shows what it would change; :keep keeps the last one's changes, :show prints the data, :quit ends.\n",
+    )?;
+    let mut last: Option<Vec<Batch>> = None;
+    let mut line = String::new();
+    loop {
+        say("ottl> ")?;
+        line.clear();
+        let read = input.take(1 << 20).read_line(&mut line);
+        if read.map_err(|e| format!("cannot read standard input: {e}"))? == 0 {
+            return say("\n");
+        }
+        match line.trim() {
+            "" => {}
+            ":quit" | ":q" => return Ok(()),
+            ":keep" => match last.take() {
+                Some(kept) => requests = kept,
+                None => say("there is nothing to keep\n")?,
+            },
+            ":show" => {
+                for request in &requests {
+                    say(&pretty(request)?)?;
+                }
+            }
+            command if command.starts_with(':') => {
+                say("commands are :keep, :show and :quit\n")?;
+            }
+            statement => {
+                let mut changed = Vec::new();
+                for request in &requests {
+                    let compiled = compile(options, request.signal(), &[statement]);
+                    let group = match compiled {
+                        Ok(group) => group,
+                        Err(error) => {
+                            say(&format!("{error}\n"))?;
+                            break;
+                        }
+                    };
+                    let groups = [group];
+                    let (text, stopped) = show(&groups, request, paint)?;
+                    say(&text)?;
+                    if let Some(stopped) = stopped {
+                        say(&format!("{stopped}\n"))?;
+                    }
+                    changed.push(apply(&groups, request)?.batch);
+                }
+                last = (changed.len() == requests.len()).then_some(changed);
+            }
+        }
+    }
+}
+
+/// The groups that are to run on requests of a signal.
+fn groups(options: &Options, signal: Signal) -> Result<Vec<Compiled>, String> {
+    if !options.configs.is_empty() {
+        return configured(options, signal);
+    }
+    let mut texts = options.statements.clone();
+    for file in &options.files {
+        let text = read(file)?;
+        let lines = text.lines().map(str::trim);
+        let statements = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        texts.extend(statements.map(str::to_owned));
+    }
+    let statements: Vec<&str> = texts.iter().map(String::as_str).collect();
+    compile(options, signal, &statements).map(|group| vec![group])
+}
+
+fn compile(options: &Options, signal: Signal, statements: &[&str]) -> Result<Compiled, String> {
+    let contexts = contexts(signal);
+    let mut compiler = Compiler::new(Host::Transform, contexts)
+        .with_lambdas(options.gates.is_on("ottl.functions.enableLambda"));
+    if let Some(name) = &options.context {
+        let context = Context::named(&name.to_lowercase());
+        let context = context.filter(|context| contexts.contains(context));
+        let known = || {
+            let names: Vec<&str> = contexts.iter().map(|context| context.name()).collect();
+            format!(
+                "unknown context {name:?} for {}: it is one of {}",
+                signal.name(),
+                names.join(", ")
+            )
+        };
+        compiler = compiler.in_context(context.ok_or_else(known)?);
+    }
+    let conditions: Vec<&str> = options.conditions.iter().map(String::as_str).collect();
+    let program = compiler.statements(statements, &conditions);
+    Ok(Compiled {
+        program: program.map_err(|errors| errors.to_string())?,
+        mode: options.mode,
+        shared_cache: false,
+    })
+}
+
+/// The groups of a configuration's processor.
+fn configured(options: &Options, signal: Signal) -> Result<Vec<Compiled>, String> {
+    let settings = Settings::load(&Load {
+        configs: options.configs.clone(),
+        sets: Vec::new(),
+        gates: options.gates.clone(),
+        data_dir: "./trunkline-data".into(),
+        environment: process_environment,
+    });
+    let settings = settings.map_err(|e| e.text(true))?;
+    let all = settings.processors.iter().filter_map(|(id, component)| {
+        let config = component.config::<Config>()?;
+        Some((id.to_string(), config))
+    });
+    let all: Vec<(String, &Config)> = all.collect();
+    let ids = || -> String {
+        let ids: Vec<&str> = all.iter().map(|(id, _)| id.as_str()).collect();
+        ids.join(", ")
+    };
+    let (_, config) = match (&options.processor, all.as_slice()) {
+        (None, [one]) => one,
+        (None, []) => return Err("the configuration has no processor transform".to_owned()),
+        (None, _) => {
+            return Err(format!(
+                "say which of the processors with --processor: {}",
+                ids()
+            ));
+        }
+        (Some(wanted), _) => all.iter().find(|(id, _)| id == wanted).ok_or_else(|| {
+            format!(
+                "the configuration has no processor {wanted:?}; there are: {}",
+                ids()
+            )
+        })?,
+    };
+    config.compile(signal, &settings.gates).map_err(|faults| {
+        let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
+        texts.join("\n")
+    })
+}
+
+fn explain(options: &Options, signal: Signal, paint: Paint) -> Result<String, String> {
+    let groups = groups(options, signal)?;
+    let mut out = String::new();
+    for group in groups {
+        let executor = Executor::new(Arc::new(group.program.clone()));
+        let plan = show::plan(&group.program, &executor, paint);
+        let _ = writeln!(out, "{}: {plan}", signal.name());
+    }
+    Ok(out)
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let told = |e: std::io::Error| format!("cannot read {}: {e}", file.display());
+    let opened = std::fs::File::open(file).map_err(told)?;
+    let mut text = String::new();
+    opened.take(MOST).read_to_string(&mut text).map_err(told)?;
+    Ok(text)
+}
+
+/// The requests of the input: one JSON document behind the other.
+fn read_requests(options: &Options, input: &mut dyn BufRead) -> Result<Vec<Batch>, String> {
+    let text = match &options.input {
+        Some(file) => read(file)?,
+        None if options.interactive => {
+            return Err("--interactive needs the data with --input".to_owned());
+        }
+        None => {
+            let mut text = String::new();
+            let read = input.take(MOST).read_to_string(&mut text);
+            read.map_err(|e| format!("cannot read standard input: {e}"))?;
+            text
+        }
+    };
+    let mut requests = Vec::new();
+    let mut documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+    loop {
+        let from = documents.byte_offset();
+        let document = match documents.next() {
+            None => break,
+            Some(document) => document.map_err(|e| format!("the input is not JSON: {e}"))?,
+        };
+        let signal = options.signal.or_else(|| signal_of(&document)).ok_or_else(|| {
+            format!("the input at byte {from} is no OTLP request of traces, metrics or logs; is it one without data? Then say what it is with --signal")
+        })?;
+        let mut bytes = text
+            .as_bytes()
+            .get(from..documents.byte_offset())
+            .unwrap_or_default()
+            .to_vec();
+        let payload = json::to_protobuf(signal, &mut bytes)
+            .map_err(|e| format!("the input at byte {from}: {e}"))?;
+        requests.push(Batch::from_protobuf(signal, payload).map_err(|e| e.to_string())?);
+    }
+    match requests.is_empty() {
+        true => Err("the input is empty: give OTLP/JSON".to_owned()),
+        false => Ok(requests),
+    }
+}
+
+fn signal_of(document: &Value) -> Option<Signal> {
+    [
+        (Signal::Traces, ["resourceSpans", "resource_spans"]),
+        (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
+        (Signal::Logs, ["resourceLogs", "resource_logs"]),
+    ]
+    .into_iter()
+    .find(|(_, keys)| keys.iter().any(|key| document.get(key).is_some()))
+    .map(|(signal, _)| signal)
+}

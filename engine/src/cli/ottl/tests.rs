@@ -1,0 +1,158 @@
+//! What `trunkline ottl` says.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+
+const LOGS: &str = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"host","value":{"stringValue":"a"}}]},
+  "scopeLogs":[{"logRecords":[
+    {"severityNumber":9,"body":{"stringValue":"fine"}},
+    {"severityNumber":17,"body":{"stringValue":"no space left"}},
+    {"severityNumber":17,"body":{"intValue":"4"}}]}]}]}"#;
+
+fn say(arguments: &[&str], input: &str) -> Result<String, String> {
+    let mut out = Vec::new();
+    let arguments = arguments.iter().map(OsString::from);
+    run(arguments, &mut input.as_bytes(), &mut out, false)?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn the_difference_and_what_each_statement_did_are_shown() {
+    let said = say(
+        &[
+            r#"set(log.attributes["alert"], true) where log.severity_number >= SEVERITY_NUMBER_ERROR"#,
+            r#"set(log.body, Concat([log.body, resource.attributes["host"]], "@")) where IsString(log.body)"#,
+            r#"set(log.attributes["n"], Len(log.severity_number))"#,
+        ],
+        LOGS,
+    )
+    .unwrap();
+    for part in [
+        "-                \"stringValue\": \"fine\"\n+                \"stringValue\": \"fine@a\"",
+        "+                  \"key\": \"alert\"",
+        "        2        2        0  set(log.attributes[\"alert\"]",
+        "        2        2        0  set(log.body,",
+        "        3        0        3  set(log.attributes[\"n\"]",
+        "3 rows: ",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_or_on_demand() {
+    let statement = r#"set(log.severity_number, 1)"#;
+    assert!(!say(&[statement], LOGS).unwrap().contains("\x1b["));
+    let coloured = say(&["--color=always", statement], LOGS).unwrap();
+    assert!(coloured.contains("\x1b[31m-"), "{coloured}");
+    assert!(coloured.contains("\x1b[32m+"), "{coloured}");
+}
+
+#[test]
+fn what_changes_nothing_says_so() {
+    let said = say(&["set(log.severity_number, 1) where false"], LOGS).unwrap();
+    assert!(said.starts_with("nothing changed"), "{said}");
+}
+
+#[test]
+fn several_requests_are_each_shown() {
+    let two = format!("{LOGS}\n{LOGS}");
+    let said = say(&["set(log.severity_number, 1)"], &two).unwrap();
+    assert_eq!(said.matches("matched").count(), 2);
+}
+
+#[test]
+fn a_plan_needs_no_data() {
+    let said = say(
+        &[
+            "--explain",
+            r#"set(log.attributes["a"], SHA256(log.attributes["b"])) where resource.attributes["c"] == "x""#,
+        ],
+        "",
+    )
+    .unwrap();
+    for part in [
+        "logs: 1 statements on each log",
+        "lifted",
+        "reads log.attributes[\"b\"], resource.attributes[\"c\"]",
+        "writes log.attributes[\"a\"]",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn statements_come_from_files_and_configurations() {
+    let dir = std::env::temp_dir().join(format!("trunkline-ottl-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let statements = dir.join("statements");
+    std::fs::write(&statements, "# one\n\nset(log.severity_number, 1)\n").unwrap();
+    let data = dir.join("data.json");
+    std::fs::write(&data, LOGS).unwrap();
+    let (statements, data) = (statements.to_str().unwrap(), data.to_str().unwrap());
+    let said = say(&["--file", statements, "--input", data], "").unwrap();
+    assert!(
+        said.contains("        3        3        0  set(log.sev"),
+        "{said}"
+    );
+    let config = "yaml:{receivers: {nop: }, exporters: {nop: }, processors: {transform/a: {log_statements: ['set(log.severity_number, 1)']}, transform/b: {log_statements: ['set(log.severity_text, \"x\")']}}, service: {pipelines: {logs: {receivers: [nop], processors: [transform/a, transform/b], exporters: [nop]}}}}";
+    let said = say(&["--config", config, "--processor", "transform/b"], LOGS).unwrap();
+    assert!(
+        said.contains("3        3        0  set(log.severity_text"),
+        "{said}"
+    );
+    let error = say(&["--config", config], LOGS).unwrap_err();
+    assert!(error.contains("transform/a, transform/b"), "{error}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_conversation_keeps_what_it_is_told_to_keep() {
+    let dir = std::env::temp_dir().join(format!("trunkline-converse-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let data = dir.join("data.json");
+    std::fs::write(&data, LOGS).unwrap();
+    let said = say(
+        &["--interactive", "--input", data.to_str().unwrap()],
+        "set(log.severity_number, 1)\n:keep\nset(log.nothing, 1)\nset(log.severity_number, 1)\n:quit\n",
+    )
+    .unwrap();
+    assert!(said.contains("        3        3        0"), "{said}");
+    assert!(said.contains("log.nothing"), "{said}");
+    assert!(said.contains("nothing changed"), "{said}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    for (arguments, input, part) in [
+        (&[][..], LOGS, "no statements"),
+        (&["--signl", "logs"], LOGS, "did you mean --signal?"),
+        (
+            &["--signal", "loggs", "x"],
+            LOGS,
+            "it is one of traces, metrics, logs",
+        ),
+        (&["set(log.bdy, 1)"], LOGS, "did you mean `log.body`"),
+        (&["set(log.body, 1)"], "", "the input is empty"),
+        (&["set(log.body, 1)"], "{\"a\":", "not JSON"),
+        (&["set(log.body, 1)"], "{}", "say what it is with --signal"),
+        (
+            &["--context", "span", "set(log.body, 1)"],
+            LOGS,
+            "it is one of resource, scope, log",
+        ),
+        (
+            &[
+                "--error-mode=propagate",
+                "set(log.attributes[\"x\"], Len(log.severity_number))",
+            ],
+            LOGS,
+            "failed to execute statement",
+        ),
+    ] {
+        let error = say(arguments, input).unwrap_err();
+        assert!(error.contains(part), "{arguments:?}: {error}");
+    }
+}
