@@ -1,7 +1,10 @@
 //! What editors of metrics do beyond one metric: what is added is visited, what never ends is
 //! stopped, what is not touched stays as it was to the byte.
 
-use trunkline_proto::batch::Level;
+use trunkline_proto::batch::{
+    Level,
+    tests::generate::{self as make, Rng},
+};
 
 use super::*;
 
@@ -347,3 +350,45 @@ fn adjusted_count_is_of_the_span_of_the_row() {
         );
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever the metrics and in whatever order the functions: no panic, and a request that
+    /// other decoders take.
+    #[test]
+    fn any_metrics_stay_metrics(seed in proptest::prelude::any::<u64>(), order in proptest::collection::vec(0usize..EVERY.len(), 1..5)) {
+        let request = make::Request::random(Signal::Metrics, &mut Rng::new(seed));
+        let (bytes, _) = make::rewrite(Signal::Metrics, &request.encode(), &mut Rng::new(seed));
+        let mut batch = Batch::from_protobuf(Signal::Metrics, bytes.into()).unwrap();
+        for at in order {
+            apply(&mut batch, &[EVERY[at]]);
+        }
+        batch.validate().unwrap();
+        let bytes = batch.to_protobuf();
+        proptest::prop_assert!(make::Request::decode(Signal::Metrics, &bytes).is_ok());
+        let whole = Batch::from_protobuf(Signal::Metrics, bytes).unwrap();
+        proptest::prop_assert_eq!(whole.item_count(), batch.item_count());
+    }
+}
+
+const EVERY: [&str; 18] = [
+    r#"convert_sum_to_gauge() where metric.name != "-""#,
+    r#"convert_gauge_to_sum("delta", true) where metric.name != "-""#,
+    r#"extract_sum_metric(true) where metric.name != "-""#,
+    r#"extract_count_metric(false, ".n") where metric.name != "-""#,
+    r#"extract_avg_metric() where metric.name != "-""#,
+    r#"extract_percentile_metric(99.0) where metric.name != "-""#,
+    r#"convert_summary_quantile_val_to_gauge() where metric.name != "-""#,
+    r#"convert_summary_count_val_to_sum("delta", true) where metric.name != "-" and datapoint.flags == 0"#,
+    r#"convert_summary_sum_val_to_sum("delta", true) where metric.name != "-" and datapoint.flags == 0"#,
+    r#"copy_metric("-") where metric.name != "-""#,
+    r#"scale_metric(0.5) where metric.name != "-""#,
+    r#"aggregate_on_attributes("sum", []) where metric.name != "-""#,
+    r#"aggregate_on_attributes("median") where metric.name != "-""#,
+    r#"aggregate_on_attribute_value("max", "a", [""], "b") where metric.name != "-""#,
+    r#"convert_exponential_histogram_to_histogram("random", [0.0, 1.0]) where metric.name != "-""#,
+    r#"merge_histogram_buckets(1.0) where metric.name != "-" and datapoint.flags == 0"#,
+    r#"merge_histogram_buckets(2, "limit_buckets") where metric.name != "-" and datapoint.flags == 0"#,
+    r#"set(metric.name, "-") where metric.type == METRIC_DATA_TYPE_GAUGE"#,
+];
