@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Map, Value as Json};
 
 use super::*;
-use crate::run::Stopped;
+use crate::{columns::Executor, run::Stopped};
 
 /// Cases in which the reference does something else, and why that is left so.
 const DIFFERENT: [&str; 10] = [
@@ -189,13 +189,21 @@ fn give(kind: &Kind, mode: ErrorMode, statements: &str) -> String {
     let Ok(program) = compiler.statements(&statements, &[]) else {
         return "REFUSED".to_owned();
     };
-    let mut batch = Batch::from_protobuf(kind.signal, kind.request.clone().into()).unwrap();
-    let data = batch.open().unwrap();
+    let open = || Batch::from_protobuf(kind.signal, kind.request.clone().into()).unwrap();
     let (request, counts) = (Request::default(), &mut Vec::new());
+    let mut batch = open();
+    let data = batch.open().unwrap();
     let ran: Result<(), Stopped> = run(&program, data, &request, mode, None, counts, &mut |_| {});
+    // What a processor runs, over columns where it can, does the same.
+    let mut other = open();
+    let (data, counts) = (other.open().unwrap(), &mut Vec::new());
+    let mut executor = Executor::new(program.into());
+    let executed = executor.run(data, &request, mode, None, counts, &mut |_| {});
+    assert_eq!(executed, ran, "{statements:?}");
     if ran.is_err() {
         return "ERROR".to_owned();
     }
+    assert_eq!(other.to_protobuf(), batch.to_protobuf(), "{statements:?}");
     batch.validate().unwrap();
     let mut changed = Map::new();
     for (at, item) in items(&kind.lists, kind.signal, &batch.to_protobuf())
