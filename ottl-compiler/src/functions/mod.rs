@@ -28,6 +28,8 @@ mod strings;
 mod table;
 mod times;
 mod url;
+mod user_agent;
+mod xml;
 
 use std::{any::Any, sync::Arc};
 

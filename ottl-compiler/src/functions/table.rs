@@ -6,7 +6,7 @@ use super::{
     ParamKind::{self, *},
     Place, Prepare, TargetKind, adjusted_count, case, convert, csv, dates, decode, editors,
     flatten, format, grok, hash, lambdas, lists, metrics, net, parse, points, predicates, replace,
-    severity, span_name, strings, times, url,
+    severity, span_name, strings, times, url, user_agent, xml,
 };
 use crate::types::{Type, TypeSet};
 
@@ -171,7 +171,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("ParseKeyValue", &[req("target", String), opt("delimiter", LiteralString), opt("pair_delimiter", LiteralString)], MAP, Build::Scalar(parse::parse_key_value)).check(parse::check_delimiters),
     converter("ParseSeverity", &[req("target", Any), req("mapping", Map)], STRING, Build::Scalar(severity::parse_severity)).prepare(severity::prepare),
     converter("ParseSimplifiedXML", &[req("target", String)], MAP, Build::Pending),
-    converter("ParseXML", &[req("target", String)], MAP, Build::Pending),
+    converter("ParseXML", &[req("target", String)], MAP, Build::Scalar(xml::parse_xml)),
     converter("RemoveXML", &[req("target", String), req("x_path", LiteralString)], STRING, Build::Pending),
     converter("SHA1", &[req("target", String)], STRING, Build::Scalar(hash::sha1)),
     converter("SHA256", &[req("target", String)], STRING, Build::Scalar(hash::sha256)),
@@ -203,7 +203,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("UnixMilli", &[req("time", Time)], INT, Build::Scalar(times::unix_milli)),
     converter("UnixNano", &[req("time", Time)], INT, Build::Scalar(times::unix_nano)),
     converter("UnixSeconds", &[req("time", Time)], INT, Build::Scalar(times::unix_seconds)),
-    converter("UserAgent", &[req("user_agent", String)], MAP, Build::Pending),
+    converter("UserAgent", &[req("user_agent", String)], MAP, Build::Scalar(user_agent::user_agent)).prepare(user_agent::prepare),
     converter("Values", &[req("target", Map)], LIST, Build::Scalar(convert::values)),
     converter("Weekday", &[req("time", Time)], INT, Build::Scalar(times::weekday)),
     converter("XXH128", &[req("target", String)], STRING, Build::Scalar(hash::xxh128)),

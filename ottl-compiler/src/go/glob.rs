@@ -26,11 +26,8 @@ pub fn compile_within(glob: &str, limits: Limits) -> Result<Regex, String> {
         match c {
             '*' => out.push_str(".*"),
             '?' => out.push('.'),
-            '\\' => match chars.next() {
-                Some(c) => literal(c, &mut out),
-                // At the end it escapes nothing.
-                None => {}
-            },
+            // At the end it escapes nothing.
+            '\\' => chars.next().into_iter().for_each(|c| literal(c, &mut out)),
             '[' => class(&mut chars, &mut out)?,
             '{' => {
                 open += 1;

@@ -52,9 +52,7 @@ impl Limits {
 /// # Errors
 /// As of [`compile`], and that it would take more.
 pub fn compile_within(pattern: &str, limits: Limits) -> Result<Regex, String> {
-    let translated = Translator::new(pattern)
-        .run()
-        .map_err(|e| format!("error parsing regexp: {e}"))?;
+    let translated = translate(pattern)?;
     limits.build(&translated).map_err(|e| {
         let text = e.to_string();
         let cause = text
@@ -65,6 +63,15 @@ pub fn compile_within(pattern: &str, limits: Limits) -> Result<Regex, String> {
             .trim();
         format!("error parsing regexp: {cause}: `{pattern}`")
     })
+}
+
+/// A pattern as the crate writes what it means in Go.
+///
+/// # Errors
+/// Go's text, `error parsing regexp: …`.
+pub fn translate(pattern: &str) -> Result<String, String> {
+    let translated = Translator::new(pattern).run();
+    translated.map_err(|e| format!("error parsing regexp: {e}"))
 }
 
 struct Translator<'a> {
@@ -485,7 +492,7 @@ fn character(text: &str) -> Result<(char, usize), String> {
             (number(3, len, 16)?, 4 + len)
         }
         'x' if digits(2, 2, 16) == 2 => (number(2, 2, 16)?, 4),
-        c if c.is_ascii_punctuation() => (c, 2),
+        c if c.is_ascii() && !c.is_ascii_alphanumeric() => (c, 2),
         _ => return Err(invalid()),
     })
 }
@@ -523,6 +530,7 @@ mod tests {
             (r"^{$", "{", true),
             (r"^\101\x41\x{42}$", "AAB", true),
             (r"^\<\>\_\/$", "<>_/", true),
+            (r"^a\ b$", "a b", true),
             (r"^[\d\-x]+$", "1-x", true),
             (r"^\pL\p{Greek}$", "aλ", true),
             (r"(?U)a+", "aaa", true),
