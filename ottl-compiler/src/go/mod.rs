@@ -19,3 +19,6 @@ pub mod url;
 pub mod user_agent;
 pub mod xml;
 pub mod zone;
+
+#[cfg(test)]
+mod tests;
