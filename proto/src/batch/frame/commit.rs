@@ -330,7 +330,8 @@ impl Frame {
             kind::INT => 1 + varint_len(bits),
             kind::DOUBLE => 9,
             kind::STRING | kind::BYTES => 1 + varint_len(text as u64) + text,
-            _ => text,
+            kind::MAP | kind::LIST => text,
+            _ => 0,
         };
         let body = key.len() + 1 + varint_len(value as u64) + value;
         if data.arena.len() + body + 2 * BLOCK >= ARENA as usize {
@@ -359,7 +360,8 @@ impl Frame {
                 put_varint(out, text as u64);
                 self.copy(data, bits);
             }
-            _ => self.copy(data, bits),
+            kind::MAP | kind::LIST => self.copy(data, bits),
+            _ => {}
         }
         Ok((start, data.arena.len() as u32 | ARENA))
     }
