@@ -200,7 +200,7 @@ impl Exec<'_> {
         }
     }
 
-    fn truncate(&mut self, limit: usize, safe: bool, marker: &[u8], selection: &mut Vec<u16>) {
+    fn truncate(&mut self, limit: usize, safe: bool, marker: &[u8], selection: &[u16]) {
         let mut full = false;
         for slot in 0..self.keys {
             let long = |column: &Column, p: u16| {

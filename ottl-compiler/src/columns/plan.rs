@@ -60,14 +60,14 @@ pub(super) enum Plan {
     Rows(Reason),
     /// First the conditions of the group, if there are any, then part after part.
     Parts {
-        gate: Option<Stage>,
+        gate: Option<Box<Stage>>,
         parts: Vec<Part>,
     },
 }
 
 #[derive(Debug)]
 pub(super) enum Part {
-    Columns(Stage),
+    Columns(Box<Stage>),
     Rows(Range<usize>, Reason),
 }
 
@@ -170,7 +170,7 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
                     action: Action::Nothing,
                 });
             }
-            Some(stage(lower, 0..steps.len(), steps)?)
+            Some(Box::new(stage(lower, 0..steps.len(), steps)?))
         }
     };
     let mut parts = Vec::new();
@@ -205,7 +205,8 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
             steps.push(Step { test, action });
             at += 1;
         }
-        parts.push(Part::Columns(stage(lower, from..at, steps)?));
+        let stage = stage(lower, from..at, steps)?;
+        parts.push(Part::Columns(Box::new(stage)));
     }
     Ok(Plan::Parts { gate, parts })
 }
