@@ -110,6 +110,9 @@ impl Exec<'_> {
     /// others in it.
     fn lifted(&mut self, inner: &Test, selection: &mut Vec<u16>) {
         self.find_leaders();
+        if self.frame.any_odd() {
+            selection.retain(|p| !self.frame.is_odd(*p));
+        }
         let mut first = self.state.copy(&[]);
         let mut last = None;
         for p in selection.iter() {

@@ -380,6 +380,10 @@ impl Call<'_, '_> {
             for (step, of) in steps.iter().enumerate() {
                 exec.step = step;
                 exec.state.next_statement();
+                // What was given up must not answer for the rows around it.
+                if exec.frame.any_odd() {
+                    selection.retain(|p| !exec.frame.is_odd(*p));
+                }
                 let mut chosen = exec.state.copy(selection);
                 exec.filter(&of.test, &mut chosen);
                 exec.state.matched.extend_from_slice(&chosen);

@@ -67,6 +67,11 @@ fn more_rows_than_a_chunk_holds_are_as_by_rows() {
             "set(span.attributes[\"x\"], 1)",
             "set(span.attributes[\"y\"], 6 / (span.attributes[\"at\"] - 1500))",
         ],
+        // Rows are given up, the first in its resource among them, which is asked for the others.
+        &[
+            "set(span.attributes[\"x\"], span.span_id) where span.kind == 0",
+            "set(span.attributes[\"y\"], 1) where resource.attributes[\"service.name\"] == \"one\"",
+        ],
         // By rows in the middle.
         &[
             "set(span.attributes[\"x\"], span.attributes[\"at\"] + 1)",
