@@ -146,6 +146,8 @@ fn aggregate(
         }
         put_attributes(data, first, change)?;
     }
+    // The reference makes the metric anew, without its metadata.
+    data.retain_attributes(Level::Item, Selection::Rows(&[metric]), |_, _| false)?;
     Ok(())
 }
 
