@@ -6,11 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trunkline_ottl::{
-    Compiler,
-    contexts::Context,
-    functions::Host,
-};
+use trunkline_ottl::{Compiler, contexts::Context, functions::Host};
 
 const HOSTS: [Host; 6] = [
     Host::Transform,
@@ -29,7 +25,12 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let contexts: &[Context] = match first & 3 {
-        0 => &[Context::SpanEvent, Context::Span, Context::Scope, Context::Resource],
+        0 => &[
+            Context::SpanEvent,
+            Context::Span,
+            Context::Scope,
+            Context::Resource,
+        ],
         1 => &[
             Context::Exemplar,
             Context::DataPoint,

@@ -97,10 +97,73 @@ fn write() -> Result<(), Box<dyn Error>> {
         let name = format!("{number}");
         put(corpus, "ottl_parser", &name, &[text.as_bytes()])?;
         let component = number as u8;
-        put(corpus, "ottl_compiler", &name, &[&[component], text.as_bytes()])?;
+        put(
+            corpus,
+            "ottl_compiler",
+            &name,
+            &[&[component], text.as_bytes()],
+        )?;
+    }
+    for (number, (context, text)) in PROGRAMS.into_iter().enumerate() {
+        let r = &mut Rng::new(number as u64 + 1);
+        let choices: Vec<u8> = (0..200).map(|_| r.below(256) as u8).collect();
+        for mode in 0..3 {
+            let name = format!("{number}-{mode}");
+            let parts = [
+                &[context | mode << 3],
+                text.as_bytes(),
+                b"\n---\n",
+                &choices,
+            ];
+            put(corpus, "ottl_execution", &name, &parts)?;
+        }
     }
     Ok(())
 }
+
+/// Programs for `ottl_execution`: the number of their context, and the statements.
+const PROGRAMS: [(u8, &str); 10] = [
+    (
+        0,
+        "set(span.attributes[\"a\"], \"x\") where span.attributes[\"b\"] == \"t1\"\ndelete_key(span.attributes, \"b\")\nset(span.name, Concat([span.name, resource.attributes[\"a\"]], \"-\"))",
+    ),
+    (
+        0,
+        "replace_pattern(span.attributes[\"a\"], \"t([0-9])\", \"$1-$1\")\ntruncate_all(span.attributes, 3)\nset(span.status.code, 2) where span.end_time - span.start_time > Duration(\"1s\")\nset(span.attributes[\"h\"], SHA256(span.attributes[\"k\"]))",
+    ),
+    (
+        0,
+        "?span.kind == SPAN_KIND_SERVER\n?IsMatch(span.name, \"t\")\nkeep_keys(span.attributes, [\"a\", \"k\"])\nset(span.attributes[span.name], 1)",
+    ),
+    (
+        1,
+        "set(log.body, ToUpperCase(log.body)) where IsString(log.body)\nset(log.severity_number, 17) where log.attributes[\"a\"] > 1 or log.body == nil\nset(log.attributes[\"n\"], Int(log.attributes[\"a\"]) + 1)",
+    ),
+    (
+        1,
+        "merge_maps(log.attributes, {\"a\": 1, \"z\": \"z\"}, \"upsert\")\nset(log.cache[\"x\"], log.attributes[\"a\"])\nset(log.attributes[\"y\"], log.cache[\"x\"])\nset(resource.attributes[\"seen\"], true)",
+    ),
+    (
+        2,
+        "set(datapoint.value_double, datapoint.value_double * 2.0) where metric.name != \"\"\nset(datapoint.attributes[\"b\"], nil)\nlimit(datapoint.attributes, 1, [\"a\"])",
+    ),
+    (
+        3,
+        "set(spanevent.attributes[\"a\"], span.name) where spanevent.name != \"\"\nset(span.name, spanevent.name)",
+    ),
+    (
+        4,
+        "set(metric.description, metric.name)\nconvert_sum_to_gauge() where metric.name != \"x\"\nscale_metric(2.0)",
+    ),
+    (
+        5,
+        "set(resource.attributes[\"a\"], Split(\"a,b\", \",\"))\nreplace_all_patterns(resource.attributes, \"value\", \"t\", \"T\")\nflatten(resource.attributes)",
+    ),
+    (
+        7,
+        "set(exemplar.filtered_attributes[\"a\"], 1) where exemplar.time_unix_nano > 0",
+    ),
+];
 
 const CASES: &str = include_str!("../../../tests/ottl/cases.txt");
 
