@@ -46,7 +46,7 @@ use self::{
 use crate::{
     failure::Failure,
     program::Program,
-    run::{self, Counts, ErrorMode, Request, RowFailure, Stopped},
+    run::{self, Counts, ErrorMode, Request, RowFailure, Selected, Stopped, Verdict},
 };
 
 /// A program, ready to run over columns.
@@ -152,53 +152,74 @@ impl Executor {
         Ok(())
     }
 
-    /// The rows for which any of the program's conditions holds (for a program without, all),
-    /// in order, put into `out` instead of what it held.
+    /// What the program's conditions say of the rows of its context, on all or on those `among`,
+    /// as [`run::conditions`] does.
     ///
     /// # Errors
-    /// As [`Executor::run`].
-    pub fn applies(
+    /// Those of [`run::conditions`].
+    pub fn select(
         &mut self,
         data: &mut Data,
+        among: Option<&Selected>,
         request: &Request,
         mode: ErrorMode,
         tell: &mut dyn FnMut(RowFailure<'_>),
-        out: &mut Vec<u32>,
-    ) -> Result<(), Stopped> {
-        out.clear();
+    ) -> Result<Verdict, Failure> {
         let program = &*self.program;
-        let Some(level) = program.context.level() else {
-            return Ok(());
+        let (
+            Plan::Parts {
+                gate: Some(gate), ..
+            },
+            Some(level),
+        ) = (&mut self.plan, program.context.level())
+        else {
+            return run::conditions(program, data, among, request, mode, tell);
         };
         let Buffers {
             state,
             rows,
+            chosen,
             selection,
-            ..
         } = &mut self.buffers;
-        data.rows_into(level, rows)
-            .map_err(|error| broken(error.into()))?;
+        data.rows_into(level, rows)?;
+        if let Some(among) = among {
+            rows.retain(|row| among.contains(*row));
+        }
+        let mut failed = 0;
+        let mut count = |failure: RowFailure<'_>| {
+            failed += 1;
+            if mode == ErrorMode::Ignore {
+                let mut conditions = program.conditions.iter();
+                // The same text may stand there twice.
+                let at = conditions.position(|of| std::ptr::eq(&*of.source, failure.source));
+                tell(RowFailure {
+                    statement: at,
+                    ..failure
+                });
+            }
+        };
         let mut call = Call {
             program,
             request,
-            mode,
+            // Failures are counted in every mode, which silent ones are not told for.
+            mode: match mode {
+                ErrorMode::Propagate => ErrorMode::Propagate,
+                _ => ErrorMode::Ignore,
+            },
             counts: &mut [],
-            tell,
+            tell: &mut count,
         };
-        if let Plan::Parts {
-            gate: Some(gate), ..
-        } = &mut self.plan
-            && call.gate(gate, data, state, rows, out, selection)?
-        {
-            return Ok(());
+        let asked = call.gate(gate, data, state, rows, chosen, selection);
+        if !asked.map_err(|stopped| stopped.cause)? {
+            return run::conditions(program, data, among, request, mode, tell);
         }
-        out.clear();
-        for row in rows.iter() {
-            if call.applies(data, *row)? {
-                out.push(*row);
-            }
-        }
-        Ok(())
+        let mut selected = Selected::with_capacity(data.row_count(level)?);
+        chosen.iter().for_each(|row| selected.insert(*row));
+        Ok(Verdict {
+            selected,
+            failed,
+            stopped: None,
+        })
     }
 }
 

@@ -1,7 +1,11 @@
 //! Keys and defaults of the connector `routing`, and its table compiled: of each route in which
 //! context it is asked, and how.
 
-use trunkline_ottl::{Compiler, Program, contexts::Context, functions::Host, program::ConditionOf};
+use std::{cell::RefCell, sync::Arc};
+
+use trunkline_ottl::{
+    Compiler, Program, columns::Executor, contexts::Context, functions::Host, program::ConditionOf,
+};
 
 use super::request::Header;
 use crate::{
@@ -85,8 +89,8 @@ impl Setting for Pipeline {
 pub enum Question {
     /// A header of the request.
     Header(Header),
-    /// Conditions on rows, or on the request.
-    Condition(Program),
+    /// Conditions on rows, or on the request. Borrowed only while they are asked.
+    Condition(Box<RefCell<Executor>>),
     /// A statement, run on rows.
     Statement(Program),
 }
@@ -96,7 +100,8 @@ impl Question {
     pub fn context(&self) -> Option<Context> {
         match self {
             Question::Header(_) => None,
-            Question::Condition(program) | Question::Statement(program) => Some(program.context),
+            Question::Condition(executor) => Some(executor.borrow().program().context),
+            Question::Statement(program) => Some(program.context),
         }
     }
 }
@@ -193,11 +198,12 @@ impl Route {
 
     fn compile(&self, compiler: &Compiler) -> Result<Question, Vec<Fault>> {
         let asked = |context, condition: ConditionOf| {
-            Question::Condition(Program {
+            let program = Arc::new(Program {
                 context,
                 conditions: vec![condition],
                 statements: Vec::new(),
-            })
+            });
+            Question::Condition(Box::new(RefCell::new(Executor::new(program))))
         };
         if self.statement.text.is_empty() {
             return match compiler.condition(&self.condition.text) {

@@ -83,7 +83,8 @@ impl Table {
     pub fn reads_request(&self) -> bool {
         self.routes.iter().any(|route| match &route.question {
             Question::Header(_) => false,
-            Question::Condition(program) | Question::Statement(program) => program.reads_request(),
+            Question::Condition(executor) => executor.borrow().program().reads_request(),
+            Question::Statement(program) => program.reads_request(),
         })
     }
 
@@ -144,13 +145,15 @@ impl Table {
                     let headers = context.metadata.iter().flat_map(|all| all.iter());
                     all_or_nothing(header.matches(headers))
                 }
-                Question::Condition(program) | Question::Statement(program) => {
-                    let among = program.context.level().map(|_| &left);
+                Question::Condition(executor) => {
+                    let mut executor = executor.borrow_mut();
+                    let among = executor.program().context.level().map(|_| &left);
                     let mut tell = |failure: RowFailure<'_>| tell(&route.said, &failure);
-                    let asked =
-                        run::conditions(program, data, among, request, self.mode, &mut tell);
+                    let asked = executor.select(data, among, request, self.mode, &mut tell);
                     asked.map_err(refused)?
                 }
+                // Statements never move whole resources.
+                Question::Statement(_) => Verdict::default(),
             };
             if let Some(stopped) = verdict.stopped {
                 return Err(Refused::Stopped(stopped));
@@ -225,9 +228,10 @@ impl Table {
                     let headers = context.metadata.iter().flat_map(|all| all.iter());
                     all_or_nothing(header.matches(headers))
                 }
-                Question::Condition(program) => {
-                    run::conditions(program, data, None, request, self.mode, &mut tell)
-                        .map_err(refused)?
+                Question::Condition(executor) => {
+                    let mut executor = executor.borrow_mut();
+                    let asked = executor.select(data, None, request, self.mode, &mut tell);
+                    asked.map_err(refused)?
                 }
                 Question::Statement(program) => {
                     run::matches(program, data, request, self.mode, &mut tell).map_err(refused)?

@@ -11,7 +11,7 @@ use std::{future::ready, rc::Rc, sync::Arc};
 use tonic::Code;
 use trunkline_ottl::{
     failure::Failure,
-    run::{self, Request, RowFailure, Selected, Stopped},
+    run::{Request, RowFailure, Selected, Stopped},
 };
 use trunkline_proto::{
     Batch, Signal,
@@ -125,12 +125,13 @@ impl Filter {
         match step {
             Step::Matching(matching) => Ok(matching.drops(data)?),
             Step::Conditions {
-                program,
+                executor,
                 mode,
                 said,
             } => {
                 let mut tell = |failure: RowFailure<'_>| tell(said, &failure);
-                let verdict = run::conditions(program, data, None, request, *mode, &mut tell);
+                let mut executor = executor.borrow_mut();
+                let verdict = executor.select(data, None, request, *mode, &mut tell);
                 let verdict = verdict.map_err(|failure| match failure {
                     Failure::Batch(error) => Refused::Invalid(error),
                     cause => Refused::Stopped(Stopped {

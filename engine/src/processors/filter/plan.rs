@@ -1,7 +1,11 @@
 //! Configuration of the processor `filter`, compiled for a signal: what is asked of the rows of
 //! which level, in which order. The oldest form (`include`, `exclude`) is in `matching`.
 
-use trunkline_ottl::{Compiler, Program, contexts::Context, functions::Host, run};
+use std::{cell::RefCell, sync::Arc};
+
+use trunkline_ottl::{
+    Compiler, Program, columns::Executor, contexts::Context, functions::Host, run,
+};
 use trunkline_proto::{Signal, batch::Level};
 
 use super::{
@@ -35,8 +39,8 @@ pub struct Pass {
 pub enum Step {
     /// Rows on which one of the conditions holds.
     Conditions {
-        /// The conditions; no statements.
-        program: Program,
+        /// The conditions; no statements. Borrowed only while they are asked.
+        executor: Box<RefCell<Executor>>,
         /// What happens when one fails.
         mode: run::ErrorMode,
         /// What was said of failures, by condition.
@@ -51,7 +55,7 @@ impl Plan {
     pub fn reads_request(&self) -> bool {
         let mut steps = self.passes.iter().flat_map(|pass| &pass.steps);
         steps.any(|step| match step {
-            Step::Conditions { program, .. } => program.reads_request(),
+            Step::Conditions { executor, .. } => executor.borrow().program().reads_request(),
             Step::Matching(_) => false,
         })
     }
@@ -250,7 +254,7 @@ impl Asked {
         let steps = self.programs.into_iter().map(|program| Step::Conditions {
             said: program.conditions.iter().map(|_| Said::default()).collect(),
             mode: mode.mode(),
-            program,
+            executor: Box::new(RefCell::new(Executor::new(Arc::new(program)))),
         });
         Pass {
             steps: steps.collect(),
@@ -263,7 +267,10 @@ impl Step {
     /// The level of the rows asked about.
     pub fn level(&self) -> Level {
         match self {
-            Step::Conditions { program, .. } => program.context.level().unwrap_or(Level::Resource),
+            Step::Conditions { executor, .. } => {
+                let level = executor.borrow().program().context.level();
+                level.unwrap_or(Level::Resource)
+            }
             Step::Matching(matching) => matching.level(),
         }
     }

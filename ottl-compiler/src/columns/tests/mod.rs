@@ -9,12 +9,16 @@ use std::sync::Arc;
 
 use trunkline_proto::{
     Batch, Signal,
-    batch::tests::generate::{Request as Random, Rng, rewrite},
+    batch::{
+        Data,
+        tests::generate::{Request as Random, Rng, rewrite},
+    },
 };
 
 use super::Executor;
 use crate::{
     contexts::Context,
+    failure::Failure,
     program::Program,
     run::{self, Counts, ErrorMode, Request},
 };
@@ -27,6 +31,10 @@ type Outcome = (
     Vec<(Option<usize>, u32, String)>,
     Option<String>,
 );
+
+/// Asks conditions of the rows of a request.
+type Select<'a> =
+    dyn FnMut(&mut Data, &mut dyn FnMut(run::RowFailure<'_>)) -> Result<run::Verdict, Failure> + 'a;
 
 pub(crate) fn signal_of(context: Context) -> Signal {
     match context {
@@ -108,6 +116,25 @@ pub(crate) fn hold(program: &Arc<Program>, executor: &mut Executor, batch: &Batc
             );
         }
         failures += by_rows.2.len();
+        let asked = |select: &mut Select<'_>| {
+            let mut told = Vec::new();
+            let verdict = select(batch.clone().open().unwrap(), &mut |failure| {
+                told.push((failure.statement, failure.row, failure.cause.to_string()));
+            });
+            told.sort();
+            (verdict, told)
+        };
+        let some = (0..200).filter(|row| row % 3 != 0);
+        let mut among = run::Selected::default();
+        some.for_each(|row| among.insert(row));
+        for among in [None, Some(&among)] {
+            let by_columns =
+                asked(&mut |data, tell| executor.select(data, among, &request, mode, tell));
+            let by_rows = asked(&mut |data, tell| {
+                run::conditions(program, data, among, &request, mode, tell)
+            });
+            assert_eq!(by_columns, by_rows, "selected: {}", told());
+        }
     }
     failures
 }
