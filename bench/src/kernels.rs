@@ -4,7 +4,7 @@
 //! Time is for people; under callgrind only [`measured`] is to be counted
 //! (`--toggle-collect='*measured*'`), so that preparing a request does not.
 
-mod ottl;
+pub mod ottl;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

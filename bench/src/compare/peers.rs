@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use trunkline_proto::Signal;
+
 use super::Options;
 use super::rows::Row;
 use crate::error::Error;
@@ -51,16 +53,12 @@ pub struct Peer {
 }
 
 /// The Collector's configuration for a row.
-fn collector(row: Row, signal: &str) -> String {
-    let processors = if row.edits() {
-        "processors:\n  attributes:\n    actions:\n      \
-         - { key: app.route, from_attribute: http.route, action: insert }\n      \
-         - { key: client.address, action: delete }\n      \
-         - { key: enduser.id, action: delete }\n"
-    } else {
-        ""
+fn collector(row: Row, signal: Signal) -> String {
+    let (processors, listed) = match row.processor(signal) {
+        Some((id, config)) => (format!("processors:\n  {id}:\n{config}"), format!("[{id}]")),
+        None => (String::new(), "[]".to_owned()),
     };
-    let listed = if row.edits() { "[attributes]" } else { "[]" };
+    let signal = signal.name();
     format!(
         "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: {{listen}}\n        max_recv_msg_size_mib: 64\n\
          {processors}\
@@ -132,7 +130,7 @@ fn peer(options: &Options, row: Row, name: &str) -> Result<Result<Peer, Absent>,
             limit: true,
         }
     };
-    let signal = options.signal.name();
+    let signal = options.signal;
     let missing = |path: Option<&PathBuf>, how: &str| match path {
         None => Err(format!("not given ({how})")),
         Some(p) if !p.exists() => Err(format!("{} does not exist ({how})", p.display())),
@@ -196,10 +194,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_rows_that_edit_configure_the_actions() {
+    fn a_row_configures_the_processor_that_does_its_work() {
         for (name, row) in super::super::rows::ALL {
-            let config = collector(row, "logs");
-            assert_eq!(config.contains("from_attribute"), row.edits(), "{name}");
+            let config = collector(row, Signal::Logs);
+            let listed = row.processor(Signal::Logs).map_or("", |(id, _)| id);
+            assert!(
+                config.contains(&format!("processors: [{listed}]")),
+                "{name}"
+            );
+            assert_eq!(
+                config.contains("from_attribute"),
+                listed == "attributes",
+                "{name}"
+            );
             assert!(config.contains("    logs:\n"), "{name}");
             assert!(
                 config.contains(&format!("compression: {}", row.exported())),

@@ -1,6 +1,11 @@
 //! The rows of the published comparison: what is sent, what the gateway does, who is the measure.
 
-use crate::generate::Compression;
+use trunkline_proto::Signal;
+
+use crate::{
+    generate::Compression,
+    kernels::ottl::{self, Statements},
+};
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +22,25 @@ pub enum Row {
     GzipGzip,
     /// gzip in, gzip out, nothing changed.
     GzipUntouched,
+    /// Plain in, plain out; OTTL statements.
+    Ottl(Statements),
+    /// Plain in, plain out; an OTTL condition drops 95 of 100 items.
+    Filter,
 }
 
 /// The names of `--row`.
-pub const ALL: [(&str, Row); 6] = [
+pub const ALL: [(&str, Row); 11] = [
     ("limit", Row::Limit),
     ("plain", Row::Plain),
     ("attributes", Row::Attributes),
     ("gzip-plain", Row::GzipPlain),
     ("gzip-gzip", Row::GzipGzip),
     ("gzip-untouched", Row::GzipUntouched),
+    ("ottl-ten", Row::Ottl(Statements::Ten)),
+    ("ottl-set", Row::Ottl(Statements::One)),
+    ("ottl-set-10", Row::Ottl(Statements::Conditional(10))),
+    ("ottl-set-100", Row::Ottl(Statements::Conditional(100))),
+    ("filter", Row::Filter),
 ];
 
 impl Row {
@@ -46,6 +60,12 @@ impl Row {
             Row::GzipPlain => "gzip in, plain out; attributes: insert from another, delete two",
             Row::GzipGzip => "gzip in, gzip out; attributes: insert from another, delete two",
             Row::GzipUntouched => "gzip in, gzip out, nothing changed",
+            Row::Ottl(Statements::Ten) => "plain in, plain out; ten OTTL statements",
+            Row::Ottl(Statements::One) => "plain in, plain out; one OTTL statement: set a constant",
+            Row::Ottl(Statements::Conditional(_)) => {
+                "plain in, plain out; OTTL: set an attribute by a condition, 10 or 100 times"
+            }
+            Row::Filter => "plain in, plain out; an OTTL condition drops 95 of 100 items",
         }
     }
 
@@ -54,7 +74,7 @@ impl Row {
         match self {
             Row::Limit => &["copy", "relay"],
             Row::Plain => &["relay", "trunkline", "otelcol", "rotel"],
-            Row::Attributes => &["relay", "trunkline", "otelcol"],
+            Row::Attributes | Row::Ottl(_) | Row::Filter => &["relay", "trunkline", "otelcol"],
             Row::GzipPlain => &["relay-inflate", "trunkline", "otelcol"],
             Row::GzipGzip | Row::GzipUntouched => &["otelcol", "trunkline", "relay"],
         }
@@ -63,7 +83,9 @@ impl Row {
     /// What bodies are sent in.
     pub fn sent(self) -> Compression {
         match self {
-            Row::Limit | Row::Plain | Row::Attributes => Compression::None,
+            Row::Limit | Row::Plain | Row::Attributes | Row::Ottl(_) | Row::Filter => {
+                Compression::None
+            }
             Row::GzipPlain | Row::GzipGzip | Row::GzipUntouched => Compression::Gzip,
         }
     }
@@ -76,8 +98,40 @@ impl Row {
         }
     }
 
-    /// Whether the three attribute actions are configured.
-    pub fn edits(self) -> bool {
-        matches!(self, Row::Attributes | Row::GzipPlain | Row::GzipGzip)
+    /// The processor that does the work: its id and its configuration, four columns in.
+    pub fn processor(self, signal: Signal) -> Option<(&'static str, String)> {
+        let word = match signal {
+            Signal::Traces => "trace",
+            Signal::Metrics => "metric",
+            Signal::Logs => "log",
+            Signal::Profiles => "profile",
+        };
+        let list = |key: &str, texts: Vec<String>| {
+            let items = texts.iter().map(|text| format!("      - '{text}'\n"));
+            format!(
+                "    error_mode: ignore\n    {word}_{key}:\n{}",
+                items.collect::<String>()
+            )
+        };
+        match self {
+            Row::Limit | Row::Plain | Row::GzipUntouched => None,
+            Row::Attributes | Row::GzipPlain | Row::GzipGzip => Some((
+                "attributes",
+                "    actions:\n      \
+                 - { key: app.route, from_attribute: http.route, action: insert }\n      \
+                 - { key: client.address, action: delete }\n      \
+                 - { key: enduser.id, action: delete }\n"
+                    .to_owned(),
+            )),
+            Row::Ottl(of) => Some(("transform", list("statements", ottl::sources(of, signal)))),
+            Row::Filter => {
+                let condition = match signal {
+                    Signal::Logs => "log.attributes[\"code.line.number\"] >= 45",
+                    Signal::Metrics => "datapoint.attributes[\"http.response.status_code\"] == 200",
+                    _ => "span.attributes[\"http.response.body.size\"] >= 10000",
+                };
+                Some(("filter", list("conditions", vec![condition.to_owned()])))
+            }
+        }
     }
 }

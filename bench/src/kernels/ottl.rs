@@ -14,7 +14,7 @@ use trunkline_ottl::{
 use trunkline_proto::{Batch, Signal, batch::Error as BatchError};
 
 /// Which statements.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statements {
     Ten,
     One,
@@ -26,7 +26,7 @@ pub enum Statements {
 pub struct Programs(Vec<(Statements, Executor)>);
 
 /// What the ten statements are, for rows of this signal.
-pub fn ten(signal: Signal) -> Vec<String> {
+fn ten(signal: Signal) -> Vec<String> {
     let (item, text) = match signal {
         Signal::Logs => ("log", "log.body"),
         Signal::Metrics => ("datapoint", "datapoint.attributes[\"http.route\"]"),
@@ -67,7 +67,8 @@ pub fn ten(signal: Signal) -> Vec<String> {
     statements.into_iter().map(fill).collect()
 }
 
-fn sources(of: Statements, signal: Signal) -> Vec<String> {
+/// The statements, for rows of this signal.
+pub fn sources(of: Statements, signal: Signal) -> Vec<String> {
     let item = match signal {
         Signal::Logs => "log",
         Signal::Metrics => "datapoint",
