@@ -5,16 +5,20 @@
 
 mod adjusted_count;
 mod case;
+mod cef;
+mod clf;
 mod convert;
 mod csv;
 mod dates;
 mod decode;
 mod editors;
+mod elf;
 mod flatten;
 mod format;
 mod grok;
 mod hash;
 mod lambdas;
+mod leef;
 mod lists;
 mod metrics;
 mod net;

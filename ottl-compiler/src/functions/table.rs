@@ -4,9 +4,9 @@
 use super::{
     Build, Check, Function, Item, Param,
     ParamKind::{self, *},
-    Place, Prepare, TargetKind, adjusted_count, case, convert, csv, dates, decode, editors,
-    flatten, format, grok, hash, lambdas, lists, metrics, net, parse, points, predicates, replace,
-    severity, span_name, strings, times, url, user_agent, xml,
+    Place, Prepare, TargetKind, adjusted_count, case, cef, clf, convert, csv, dates, decode,
+    editors, elf, flatten, format, grok, hash, lambdas, leef, lists, metrics, net, parse, points,
+    predicates, replace, severity, span_name, strings, times, url, user_agent, xml,
 };
 use crate::types::{Type, TypeSet};
 
@@ -240,10 +240,10 @@ pub(super) static ELSEWHERE: &[Function] = &[
     editor("convert_summary_sum_val_to_sum", &[req("string_agg_temp", LiteralString), req("monotonic", LiteralBool), opt("suffix", LiteralString)], Build::RowEditor(metrics::convert_summary_sum_val_to_sum)).check(metrics::check_temporality).only(Place::TransformDataPoint),
     editor("merge_histogram_buckets", &[req("target_value", FloatLike), opt("method", LiteralString)], Build::RowEditor(metrics::merge_histogram_buckets)).check(metrics::check_buckets).only(Place::TransformDataPoint),
     editor("set_semconv_span_name", &[req("semconv_version", LiteralString), opt("original_span_name_attribute", LiteralString)], Build::RowEditor(span_name::set_semconv_span_name)).check(span_name::check_version).only(Place::TransformSpan),
-    converter("ParseCEF", &[req("target", String)], MAP, Build::Pending).only(Place::TransformLog),
-    converter("ParseCLF", &[req("target", String), opt("format", LiteralString)], MAP, Build::Pending).only(Place::TransformLog),
-    converter("ParseELF", &[req("target", String)], MAP, Build::Pending).only(Place::TransformLog),
-    converter("ParseLEEF", &[req("target", String)], MAP, Build::Pending).only(Place::TransformLog),
+    converter("ParseCEF", &[req("target", String)], MAP, Build::Scalar(cef::parse_cef)).only(Place::TransformLog),
+    converter("ParseCLF", &[req("target", String), opt("format", LiteralString)], MAP, Build::Scalar(clf::parse_clf)).prepare(clf::prepare).only(Place::TransformLog),
+    converter("ParseELF", &[req("target", String)], MAP, Build::Scalar(elf::parse_elf)).only(Place::TransformLog),
+    converter("ParseLEEF", &[req("target", String)], MAP, Build::Scalar(leef::parse_leef)).only(Place::TransformLog),
     converter("HasAttrKeyOnDatapoint", &[req("key", LiteralString)], BOOL, Build::RowScalar(points::has_attr_key_on_datapoint)).only(Place::FilterMetric),
     converter("HasAttrOnDatapoint", &[req("key", LiteralString), req("expected_val", LiteralString)], BOOL, Build::RowScalar(points::has_attr_on_datapoint)).only(Place::FilterMetric),
     editor("route", &[], Build::Nothing).only(Place::Routing),

@@ -164,6 +164,53 @@ pub fn plain_number(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// `strings.TrimSpace`: without the spaces of Unicode at both ends.
+pub fn trim_space(text: &[u8]) -> &[u8] {
+    let before = text.utf8_chunks().next().map_or(0, |chunk| {
+        chunk.valid().len() - chunk.valid().trim_start().len()
+    });
+    let text = text.get(before..).unwrap_or_default();
+    let behind = match text.utf8_chunks().last() {
+        Some(chunk) if chunk.invalid().is_empty() => {
+            chunk.valid().len() - chunk.valid().trim_end().len()
+        }
+        _ => 0,
+    };
+    text.get(..text.len() - behind).unwrap_or_default()
+}
+
+/// `strings.Fields`: what stands between spaces of Unicode.
+pub fn fields(text: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let (mut begin, mut at) = (0, 0);
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_whitespace() {
+                out.extend(text.get(begin..at).filter(|field| !field.is_empty()));
+                begin = at + c.len_utf8();
+            }
+            at += c.len_utf8();
+        }
+        at += chunk.invalid().len();
+    }
+    out.extend(text.get(begin..).filter(|field| !field.is_empty()));
+    out
+}
+
+/// `strings.EqualFold` of a text and one of ASCII.
+pub fn equal_fold(text: &[u8], ascii: &str) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    let folded = text.chars().map(|c| match c {
+        // The two that letters of ASCII fold to outside of it.
+        'ſ' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    });
+    folded.eq(ascii.chars().map(|c| c.to_ascii_lowercase()))
+}
+
 /// `strconv.ParseInt(text, 10, 64)`.
 pub fn parse_int(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
