@@ -27,6 +27,7 @@ mod points;
 mod predicates;
 mod replace;
 mod severity;
+mod simplified_xml;
 mod span_name;
 mod strings;
 mod table;

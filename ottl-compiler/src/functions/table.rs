@@ -6,7 +6,7 @@ use super::{
     ParamKind::{self, *},
     Place, Prepare, TargetKind, adjusted_count, case, cef, clf, convert, csv, dates, decode,
     editors, elf, flatten, format, grok, hash, lambdas, leef, lists, metrics, net, parse, points,
-    predicates, replace, severity, span_name, strings, times, url, user_agent, xml,
+    predicates, replace, severity, simplified_xml, span_name, strings, times, url, user_agent, xml,
 };
 use crate::types::{Type, TypeSet};
 
@@ -170,7 +170,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("ParseJSON", &[req("target", String)], MAP_LIST, Build::Scalar(parse::parse_json)),
     converter("ParseKeyValue", &[req("target", String), opt("delimiter", LiteralString), opt("pair_delimiter", LiteralString)], MAP, Build::Scalar(parse::parse_key_value)).check(parse::check_delimiters),
     converter("ParseSeverity", &[req("target", Any), req("mapping", Map)], STRING, Build::Scalar(severity::parse_severity)).prepare(severity::prepare),
-    converter("ParseSimplifiedXML", &[req("target", String)], MAP, Build::Pending),
+    converter("ParseSimplifiedXML", &[req("target", String)], MAP, Build::Scalar(simplified_xml::parse_simplified_xml)),
     converter("ParseXML", &[req("target", String)], MAP, Build::Scalar(xml::parse_xml)),
     converter("RemoveXML", &[req("target", String), req("x_path", LiteralString)], STRING, Build::Pending),
     converter("SHA1", &[req("target", String)], STRING, Build::Scalar(hash::sha1)),

@@ -8,7 +8,7 @@ use trunkline_proto::{
 use super::lists::string_map;
 use crate::{
     failure::Failure,
-    go::xml::{Reader, Token},
+    go::xml::{Name, Reader, Token},
     program::Args,
     value::{Text, Value, put_entry},
 };
@@ -30,8 +30,8 @@ pub(super) fn parse_xml(args: &Args<'_>) -> Result<Value, Failure> {
     let wrong = |cause: String| Failure::Parse(format!("unmarshal xml: {cause}"));
     let mut reader = Reader::new(args.text(0)?);
     let root = loop {
-        if let Token::Start(tag, attributes) = reader.next_token().map_err(wrong)? {
-            break element(&mut reader, tag, attributes, DEPTH)?;
+        if let Token::Start((_, tag), attributes) = reader.next_token().map_err(wrong)? {
+            break element(&mut reader, tag, local(attributes), DEPTH)?;
         }
     };
     if !reader.is_at_end() {
@@ -42,6 +42,12 @@ pub(super) fn parse_xml(args: &Args<'_>) -> Result<Value, Failure> {
     let mut any = Vec::new();
     encode(&root, &mut any)?;
     Ok(Value::Map(Text::from_vec(any)))
+}
+
+/// Attributes, their names without prefixes.
+fn local(attributes: Vec<(Name, Vec<u8>)>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let attributes = attributes.into_iter();
+    attributes.map(|((_, name), value)| (name, value)).collect()
 }
 
 fn element(
@@ -60,16 +66,16 @@ fn element(
     loop {
         let token = reader.next_token();
         match token.map_err(|cause| Failure::Parse(format!("decode next token: {cause}")))? {
-            Token::Start(tag, attributes) => {
-                let child = element(reader, tag, attributes, below)?;
+            Token::Start((_, tag), attributes) => {
+                let child = element(reader, tag, local(attributes), below)?;
                 made.children.push(child);
             }
             Token::End => return Ok(made),
-            Token::Text(text) => {
+            Token::Text(text, _) => {
                 let text = String::from_utf8_lossy(&text).into_owned();
                 made.text.extend_from_slice(text.trim().as_bytes());
             }
-            Token::Other => {}
+            Token::Comment(_) | Token::Instruction(..) | Token::Directive(_) => {}
         }
     }
 }

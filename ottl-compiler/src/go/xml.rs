@@ -4,18 +4,22 @@
 /// A piece.
 #[derive(Debug, PartialEq)]
 pub enum Token {
-    /// A start tag: its name without a prefix, and the attributes.
-    Start(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>),
+    /// A start tag: its name, and the attributes.
+    Start(Name, Vec<(Name, Vec<u8>)>),
     /// An end tag, or the end of an empty element.
     End,
-    /// Text, escaped or not.
-    Text(Vec<u8>),
-    /// A comment, a processing instruction or a directive.
-    Other,
+    /// Text; whether it stood in a stretch without escapes.
+    Text(Vec<u8>, bool),
+    /// A comment.
+    Comment(Vec<u8>),
+    /// A processing instruction: its target, and what follows.
+    Instruction(Vec<u8>, Vec<u8>),
+    /// A directive, its comments being spaces.
+    Directive(Vec<u8>),
 }
 
-/// A name, in two parts where there is a prefix.
-type Name = (Vec<u8>, Vec<u8>);
+/// A name: its prefix, which can be empty, and the rest.
+pub type Name = (Vec<u8>, Vec<u8>);
 
 /// Reads pieces from a text.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Reader<'t> {
     open: Vec<Name>,
     /// The element of the last start tag is empty.
     close: bool,
+    /// Encodings that leave ASCII as it is may be declared where the rest is ASCII.
+    charsets: bool,
 }
 
 impl<'t> Reader<'t> {
@@ -36,7 +42,26 @@ impl<'t> Reader<'t> {
             at: 0,
             open: Vec::new(),
             close: false,
+            charsets: false,
         }
+    }
+
+    /// Takes declarations of other encodings than UTF-8 where the text is ASCII.
+    pub fn with_charsets(self) -> Reader<'t> {
+        Reader {
+            charsets: true,
+            ..self
+        }
+    }
+
+    /// Whether no element is open.
+    pub fn is_closed(&self) -> bool {
+        self.open.is_empty() && !self.close
+    }
+
+    /// What is left.
+    pub fn rest(&self) -> &'t [u8] {
+        self.text.get(self.at..).unwrap_or_default()
     }
 
     /// Whether nothing is left.
@@ -70,7 +95,9 @@ impl<'t> Reader<'t> {
             return Ok(Token::End);
         }
         if self.peek().ok_or("EOF")? != b'<' {
-            return self.characters(None, false).map(Token::Text);
+            return self
+                .characters(None, false)
+                .map(|text| Token::Text(text, false));
         }
         self.at += 1;
         match self.must()? {
@@ -115,7 +142,7 @@ impl<'t> Reader<'t> {
                 b'>' => break,
                 _ => self.at -= 1,
             }
-            let (_, key) = self.name("expected attribute name in element")?;
+            let key = self.name("expected attribute name in element")?;
             self.spaces();
             if self.must()? != b'=' {
                 return Err("attribute name without = in element".to_owned());
@@ -127,9 +154,8 @@ impl<'t> Reader<'t> {
             };
             attributes.push((key, value));
         }
-        let local = name.1.clone();
-        self.open.push(name);
-        Ok(Token::Start(local, attributes))
+        self.open.push(name.clone());
+        Ok(Token::Start(name, attributes))
     }
 
     fn instruction(&mut self) -> Result<Token, String> {
@@ -140,22 +166,26 @@ impl<'t> Reader<'t> {
         while (before, byte) != (b'?', b'>') {
             (before, byte) = (byte, self.must()?);
         }
+        let end = self.at.saturating_sub(2).max(begin);
+        let content = self.text.get(begin..end).unwrap_or_default();
         if target == b"xml" {
-            let end = self.at.saturating_sub(2).max(begin);
-            let content = self.text.get(begin..end).unwrap_or_default();
             let version = parameter(content, b"version=");
             if !matches!(version, b"" | b"1.0") {
                 return Err("xml: unsupported version; only version 1.0 is supported".to_owned());
             }
             let encoding = parameter(content, b"encoding=");
-            if !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"utf-8") {
+            let plain = self.charsets
+                && self.rest().is_ascii()
+                && encoding_rs::Encoding::for_label(encoding)
+                    .is_some_and(encoding_rs::Encoding::is_ascii_compatible);
+            if !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"utf-8") && !plain {
                 return Err(format!(
                     "xml: encoding {:?} declared but Decoder.CharsetReader is nil",
                     String::from_utf8_lossy(encoding)
                 ));
             }
         }
-        Ok(Token::Other)
+        Ok(Token::Instruction(target.to_vec(), content.to_vec()))
     }
 
     /// What begins with `<!`.
@@ -165,11 +195,16 @@ impl<'t> Reader<'t> {
                 if self.must()? != b'-' {
                     return Err("invalid sequence <!- not part of <!--".to_owned());
                 }
+                let begin = self.at;
                 let mut last = [0, 0];
                 loop {
                     let byte = self.must()?;
                     match (last, byte) {
-                        ([b'-', b'-'], b'>') => return Ok(Token::Other),
+                        ([b'-', b'-'], b'>') => {
+                            let end = self.at.saturating_sub(3).max(begin);
+                            let comment = self.text.get(begin..end).unwrap_or_default();
+                            return Ok(Token::Comment(comment.to_vec()));
+                        }
                         ([b'-', b'-'], _) => {
                             let text = "invalid sequence \"--\" not allowed in comments";
                             return Err(text.to_owned());
@@ -184,24 +219,29 @@ impl<'t> Reader<'t> {
                         return Err("invalid <![ sequence".to_owned());
                     }
                 }
-                self.characters(None, true).map(Token::Text)
+                self.characters(None, true)
+                    .map(|text| Token::Text(text, true))
             }
-            _ => self.directive(),
+            first => self.directive(first),
         }
     }
 
     /// A directive: brackets in it fit, but for those in quotes and comments.
-    fn directive(&mut self) -> Result<Token, String> {
+    fn directive(&mut self, first: u8) -> Result<Token, String> {
+        let mut out = vec![first];
         let mut quote = None;
         let mut depth = 0_usize;
         loop {
             let byte = self.must()?;
+            if (quote, byte, depth) != (None, b'>', 0) {
+                out.push(byte);
+            }
             match (quote, byte) {
                 (Some(open), byte) if open == byte => quote = None,
                 (Some(_), _) => {}
                 (None, b'>') => match depth.checked_sub(1) {
                     Some(less) => depth = less,
-                    None => return Ok(Token::Other),
+                    None => return Ok(Token::Directive(out)),
                 },
                 (None, b'\'' | b'"') => quote = Some(byte),
                 (None, b'<') => {
@@ -219,6 +259,8 @@ impl<'t> Reader<'t> {
                         }
                         last = [last[1], byte];
                     }
+                    out.pop();
+                    out.push(b' ');
                 }
                 (None, _) => {}
             }

@@ -365,7 +365,7 @@ fn functions_that_are_not_built_yet_are_known() {
 }
 
 const PENDING: &str = "ConvertAttributesToElementsXML ConvertTextToElementsXML GetXML InsertXML \
-    ParseSimplifiedXML RemoveXML";
+    RemoveXML";
 
 proptest::proptest! {
     /// Whatever is compiled: a program or errors, never a panic.
