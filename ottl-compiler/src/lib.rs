@@ -51,6 +51,7 @@ pub mod functions;
 pub mod go;
 pub mod ops;
 pub mod program;
+pub mod rules;
 pub mod run;
 pub mod syntax;
 pub mod types;

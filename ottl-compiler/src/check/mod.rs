@@ -158,6 +158,53 @@ impl Compiler {
         }
     }
 
+    /// A rule's condition and edits, their names resolved, as a program of this context: its
+    /// condition is the program's, and its statements always run. `span` is where in `source` it
+    /// is written.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn rule(
+        &self,
+        (source, span): (&str, Span),
+        context: Context,
+        condition: Option<&ast::Expr>,
+        edits: &[ast::Call],
+    ) -> Result<Program, Vec<Diagnostic>> {
+        let mut checker = self.checker(self.host, context, source, Kind::Rule);
+        let written: Arc<str> = span.of(source).into();
+        let mut program = Program {
+            context,
+            conditions: Vec::new(),
+            statements: Vec::new(),
+        };
+        match condition.map(|condition| checker.condition(condition)) {
+            // What always holds need not be asked.
+            None | Some(None | Some(crate::program::Condition::Const(true))) => {}
+            Some(Some(condition)) => program.conditions.push(ConditionOf {
+                source: written.clone(),
+                condition,
+            }),
+        }
+        for edit in edits {
+            let tree = ast::Statement {
+                editor: edit.clone(),
+                condition: None,
+            };
+            let statement = checker.statement(&tree);
+            program
+                .statements
+                .extend(statement.map(|statement| Statement {
+                    source: edit.span.of(source).into(),
+                    ..statement
+                }));
+        }
+        match checker.problems.is_empty() {
+            true => Ok(program),
+            false => Err(checker.problems),
+        }
+    }
+
     /// Compiles a value expression, its context inferred from itself alone.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ impl Hints {
         keys.iter().for_each(|key| self.expr(&key.expr));
     }
 
-    fn call(&mut self, call: &Call) {
+    pub fn call(&mut self, call: &Call) {
         self.functions.push(call.name.text.clone());
         self.keys(&call.keys);
         for arg in &call.args {
@@ -103,6 +103,11 @@ impl Hints {
                 ArgValue::Function(name) => self.functions.push(name.text.clone()),
             }
         }
+    }
+
+    /// The contexts that paths name.
+    pub fn contexts(&self) -> &[Context] {
+        &self.contexts
     }
 
     /// Works out the context.
@@ -148,11 +153,11 @@ impl Hints {
     }
 
     /// The first thing that a context does not have.
-    fn lacks(&self, context: Context, host: Host) -> Option<String> {
+    pub fn lacks(&self, context: Context, host: Host) -> Option<String> {
         let known = |name: &str| functions::find(name, host, context).is_some();
         for name in &self.functions {
             // A name that exists nowhere is told later, with the nearest one.
-            if !known(name) && functions::all().any(|function| function.name == name) {
+            if !known(name) && functions::declared(name) {
                 return Some(format!(
                     "inferred context \"{context}\" does not support the function {name:?}"
                 ));

@@ -21,6 +21,8 @@ pub enum Kind {
     Condition,
     /// A value expression.
     Expression,
+    /// A text of rules: `condition > action`, `action where condition`.
+    Rule,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Statement => "statement",
             Kind::Condition => "condition",
             Kind::Expression => "expression",
+            Kind::Rule => "rule",
         }
     }
 

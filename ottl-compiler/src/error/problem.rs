@@ -174,6 +174,26 @@ pub enum Problem {
         conditions: Vec<String>,
         cause: String,
     },
+    // Rules.
+    TwoReadings {
+        first: String,
+        second: String,
+    },
+    UndefinedAction {
+        name: String,
+        nearest: Option<String>,
+    },
+    ToCome {
+        name: String,
+    },
+    DecidesTwice {
+        first: String,
+    },
+    NothingToDecide {
+        action: &'static str,
+        context: &'static str,
+    },
+    NoSignal,
     // Operands.
     Fold {
         cause: String,
@@ -191,6 +211,7 @@ impl Problem {
                 | Problem::NotAValue { .. }
                 | Problem::NotAnOperand { .. }
                 | Problem::NotAKey { .. }
+                | Problem::TwoReadings { .. }
         )
     }
 
@@ -208,6 +229,7 @@ impl Problem {
             } => format!("it is a symbol of the context {context}"),
             Problem::UndefinedFunction { nearest, .. }
             | Problem::UndefinedReference { nearest, .. }
+            | Problem::UndefinedAction { nearest, .. }
             | Problem::NoParameter { nearest, .. }
             | Problem::UndefinedEnum { nearest, .. }
             | Problem::UndefinedPath { nearest, .. } => meant(nearest.as_ref()?),
@@ -466,6 +488,27 @@ impl fmt::Display for Problem {
                  conditions {conditions:?}: {cause}",
                 supported.join(", ")
             ),
+            Problem::TwoReadings { first, second } => write!(
+                f,
+                "the rule can be read in two ways: as {first}, or as {second}"
+            ),
+            Problem::UndefinedAction { name, .. } => write!(f, "undefined action {name:?}"),
+            Problem::ToCome { name } => write!(
+                f,
+                "{name:?} looks at a window of a series: it belongs to the analytics to come"
+            ),
+            Problem::DecidesTwice { first } => {
+                write!(f, "{first} has decided already what becomes of the item")
+            }
+            Problem::NothingToDecide { action, context } => {
+                write!(
+                    f,
+                    "{action} does not apply to rows of the context {context:?}"
+                )
+            }
+            Problem::NoSignal => {
+                write!(f, "there is no signal in which all paths of the rule exist")
+            }
             Problem::Fold { cause } => f.write_str(cause),
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn keep_keys(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<
 }
 
 /// A list of which every element must be a string.
-fn strings(list: &Value) -> Result<Vec<Text>, Failure> {
+pub(super) fn strings(list: &Value) -> Result<Vec<Text>, Failure> {
     let strict = |value: Value| match value {
         Value::String(text) => Ok(text),
         other => Err(Failure::Type {

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The elements of anything that is a list.
-fn items_of(list: &Value) -> Result<Option<Vec<Value>>, Failure> {
+pub(super) fn items_of(list: &Value) -> Result<Option<Vec<Value>>, Failure> {
     Ok(match list {
         Value::Slice(any) => Some(elements(any).map(Value::decode).collect::<Result<_, _>>()?),
         Value::List(items) => Some(items.clone()),

@@ -26,6 +26,7 @@ mod parse;
 mod points;
 mod predicates;
 mod replace;
+mod rules;
 mod severity;
 mod simplified_xml;
 mod span_name;
@@ -137,6 +138,10 @@ pub enum Place {
     FilterMetric,
     Routing,
     SignalToMetrics,
+    Rules,
+    RulesSpan,
+    RulesMetric,
+    RulesPoint,
 }
 
 /// The component that a statement is for.
@@ -152,6 +157,8 @@ pub enum Host {
     TailSampling,
     /// The signal_to_metrics connector.
     SignalToMetrics,
+    /// The rule form: what transform has, and some of its own.
+    Rules,
     /// No component: the standard functions.
     Library,
 }
@@ -266,10 +273,13 @@ impl Function {
 
     /// Whether a component has it in a context.
     pub fn offered(&self, host: Host, context: Context) -> bool {
-        let components = matches!(host, Host::Transform | Host::Filter | Host::TailSampling);
+        // Rules have what statements and conditions have.
+        let transform = matches!(host, Host::Transform | Host::Rules);
+        let filter = matches!(host, Host::Filter | Host::Rules);
+        let components = transform || filter || host == Host::TailSampling;
         match self.place {
             Place::Standard if self.is_editor() => match host {
-                Host::Transform | Host::Library => true,
+                Host::Transform | Host::Rules | Host::Library => true,
                 Host::Routing => matches!(
                     self.name,
                     "append" | "delete_index" | "delete_key" | "delete_matching_keys"
@@ -278,12 +288,16 @@ impl Function {
             },
             Place::Standard => true,
             Place::SpanContext => context == Context::Span,
+            Place::Rules => host == Host::Rules,
+            Place::RulesSpan => host == Host::Rules && context == Context::Span,
+            Place::RulesPoint => host == Host::Rules && context == Context::DataPoint,
+            Place::RulesMetric => host == Host::Rules && context == Context::Metric,
             Place::Lambda | Place::Profiles => components,
-            Place::TransformMetric => host == Host::Transform && context == Context::Metric,
-            Place::TransformDataPoint => host == Host::Transform && context == Context::DataPoint,
-            Place::TransformSpan => host == Host::Transform && context == Context::Span,
-            Place::TransformLog => host == Host::Transform && context == Context::Log,
-            Place::FilterMetric => host == Host::Filter && context == Context::Metric,
+            Place::TransformMetric => transform && context == Context::Metric,
+            Place::TransformDataPoint => transform && context == Context::DataPoint,
+            Place::TransformSpan => transform && context == Context::Span,
+            Place::TransformLog => transform && context == Context::Log,
+            Place::FilterMetric => filter && context == Context::Metric,
             Place::Routing => host == Host::Routing,
             Place::SignalToMetrics => host == Host::SignalToMetrics && context == Context::Span,
         }
@@ -295,8 +309,11 @@ impl Function {
             Place::TransformMetric | Place::TransformDataPoint => {
                 &[Context::Metric, Context::DataPoint, Context::Exemplar]
             }
-            Place::FilterMetric => &[Context::Metric, Context::DataPoint],
+            Place::FilterMetric | Place::RulesMetric | Place::RulesPoint => {
+                &[Context::Metric, Context::DataPoint]
+            }
             Place::TransformSpan | Place::SignalToMetrics => &[Context::Span],
+            Place::RulesSpan => &[Context::Span, Context::SpanEvent],
             _ => &[],
         }
     }
@@ -384,9 +401,22 @@ pub fn all() -> impl Iterator<Item = &'static Function> + Clone {
         .chain(table::ELSEWHERE)
 }
 
+/// Whether there is a function of this name anywhere, those of rules included.
+pub(crate) fn declared(name: &str) -> bool {
+    all()
+        .chain(rules::TABLE)
+        .any(|function| function.name == name)
+}
+
 /// The function of this name that a component has in a context.
 pub fn find(name: &str, host: Host, context: Context) -> Option<&'static Function> {
-    all().find(|function| function.name == name && function.offered(host, context))
+    let own = match host {
+        Host::Rules => rules::TABLE,
+        _ => &[],
+    };
+    own.iter()
+        .chain(all())
+        .find(|function| function.name == name && function.offered(host, context))
 }
 
 /// A name as the reference matches names of parameters: in camel case.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::types::{Type, TypeSet};
 
-const fn req(name: &'static str, kind: ParamKind) -> Param {
+pub(super) const fn req(name: &'static str, kind: ParamKind) -> Param {
     Param {
         name,
         kind,
@@ -18,7 +18,7 @@ const fn req(name: &'static str, kind: ParamKind) -> Param {
     }
 }
 
-const fn opt(name: &'static str, kind: ParamKind) -> Param {
+pub(super) const fn opt(name: &'static str, kind: ParamKind) -> Param {
     Param {
         name,
         kind,
@@ -26,11 +26,11 @@ const fn opt(name: &'static str, kind: ParamKind) -> Param {
     }
 }
 
-const fn editor(name: &'static str, params: &'static [Param], build: Build) -> Function {
+pub(super) const fn editor(name: &'static str, params: &'static [Param], build: Build) -> Function {
     converter(name, params, TypeSet::NONE, build)
 }
 
-const fn converter(
+pub(super) const fn converter(
     name: &'static str,
     params: &'static [Param],
     result: TypeSet,
@@ -49,17 +49,17 @@ const fn converter(
 }
 
 impl Function {
-    const fn only(mut self, place: Place) -> Function {
+    pub(super) const fn only(mut self, place: Place) -> Function {
         self.place = place;
         self
     }
 
-    const fn check(mut self, check: Check) -> Function {
+    pub(super) const fn check(mut self, check: Check) -> Function {
         self.check = Some(check);
         self
     }
 
-    const fn prepare(mut self, prepare: Prepare) -> Function {
+    pub(super) const fn prepare(mut self, prepare: Prepare) -> Function {
         self.prepare = Some(prepare);
         self
     }

@@ -18,6 +18,8 @@ pub struct Input<'a> {
     pub(super) source: &'a str,
     pub(super) tokens: &'a [Token],
     pub(super) depth: u32,
+    /// Read as a rule: `in`, values named in lower case, `StatusCode::Error`.
+    pub(super) rules: bool,
 }
 
 /// Why it cannot be read, and where.
@@ -93,14 +95,40 @@ pub(super) fn fail<T>(span: Span, problem: Problem) -> Result<T, Err<Fault>> {
 pub fn run<T>(
     source: &str,
     kind: Kind,
-    mut parse: impl FnMut(Input<'_>) -> Parsed<'_, T>,
+    parse: impl FnMut(Input<'_>) -> Parsed<'_, T>,
 ) -> Result<T, Diagnostic> {
     let tokens = lexer::tokens(source, kind)?;
     let input = Input {
         source,
         tokens: &tokens,
         depth: 0,
+        rules: false,
     };
+    read(source, kind, input, parse)
+}
+
+/// Parses some tokens of a text of rules, of which `end` is the end for errors to point at.
+pub fn run_part<T>(
+    source: &str,
+    tokens: &[Token],
+    end: u32,
+    parse: impl FnMut(Input<'_>) -> Parsed<'_, T>,
+) -> Result<T, Diagnostic> {
+    let input = Input {
+        source: source.get(..end as usize).unwrap_or(source),
+        tokens,
+        depth: 0,
+        rules: true,
+    };
+    read(source, Kind::Rule, input, parse)
+}
+
+fn read<'a, T>(
+    source: &str,
+    kind: Kind,
+    input: Input<'a>,
+    mut parse: impl FnMut(Input<'a>) -> Parsed<'a, T>,
+) -> Result<T, Diagnostic> {
     match parse(input) {
         Ok((_, parsed)) => Ok(parsed),
         Err(Err::Error(fault) | Err::Failure(fault)) => {

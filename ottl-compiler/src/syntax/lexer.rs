@@ -63,7 +63,11 @@ type Found<'a, T> = IResult<&'a str, T>;
 pub fn tokens(source: &str, kind: Kind) -> Result<Vec<Token>, Diagnostic> {
     let at = |rest: &str| (source.len() - rest.len()) as u32;
     let mut tokens = Vec::new();
-    let mut rest = skip_space(source);
+    let (skip, token): (fn(&str) -> &str, fn(&str) -> Found<'_, TokenKind>) = match kind {
+        Kind::Rule => (skip_comments, rule_token),
+        _ => (skip_space, token),
+    };
+    let mut rest = skip(source);
     while !rest.is_empty() {
         match token(rest) {
             Ok((after, token)) => {
@@ -74,10 +78,11 @@ pub fn tokens(source: &str, kind: Kind) -> Result<Vec<Token>, Diagnostic> {
                         end: at(after),
                     },
                 });
-                rest = skip_space(after);
+                rest = skip(after);
             }
             Err(_) => {
-                let problem = if rest.starts_with('"') {
+                let quote = rest.starts_with('"') || kind == Kind::Rule && rest.starts_with('\'');
+                let problem = if quote {
                     Problem::UnclosedString
                 } else {
                     Problem::NoToken(rest.chars().next().unwrap_or_default())
@@ -97,6 +102,29 @@ pub fn tokens(source: &str, kind: Kind) -> Result<Vec<Token>, Diagnostic> {
 
 fn skip_space(text: &str) -> &str {
     text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c'])
+}
+
+/// In rules, `#` begins a comment, to the end of the line.
+fn skip_comments(text: &str) -> &str {
+    let mut rest = skip_space(text);
+    while rest.starts_with('#') {
+        let end = rest.find('\n').unwrap_or(rest.len());
+        rest = skip_space(rest.get(end..).unwrap_or_default());
+    }
+    rest
+}
+
+/// What rules have beside the tokens of the language.
+fn rule_token(input: &str) -> Found<'_, TokenKind> {
+    use TokenKind::*;
+    alt((
+        value(String, |input| quoted(input, '\'', "\\'")),
+        value(And, tag("&&")),
+        value(Or, tag("||")),
+        value(Not, terminated(char('!'), not(peek(char('='))))),
+        token,
+    ))
+    .parse(input)
 }
 
 fn token(input: &str) -> Found<'_, TokenKind> {
@@ -176,14 +204,19 @@ fn float(input: &str) -> Found<'_, &str> {
 }
 
 fn string(input: &str) -> Found<'_, &str> {
+    quoted(input, '"', "\\\"")
+}
+
+/// `special`: the quote and the backslash.
+fn quoted<'a>(input: &'a str, quote: char, special: &'static str) -> Found<'a, &'a str> {
     recognize((
-        char('"'),
+        char(quote),
         many0_count(alt((
-            none_of("\\\""),
+            none_of(special),
             // A backslash takes the next character with it, but no line's end.
             preceded(char('\\'), preceded(not(peek(char('\n'))), anychar)),
         ))),
-        char('"'),
+        char(quote),
     ))
     .parse(input)
 }

@@ -52,9 +52,11 @@ pub fn bytes(text: &str) -> Result<Vec<u8>, Problem> {
 /// # Errors
 /// [`Problem::Escape`] or [`Problem::RawNewline`], and where in the token it is.
 pub fn string(text: &str) -> Result<Vec<u8>, (Problem, Span)> {
+    // Single quotes are of rules alone; the lexer of the language lets none through.
+    let quote = if text.starts_with('\'') { '\'' } else { '"' };
     let body = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
+        .strip_prefix(quote)
+        .and_then(|text| text.strip_suffix(quote))
         .unwrap_or_default();
     let mut out = Vec::with_capacity(body.len());
     let mut rest = body;
@@ -67,7 +69,7 @@ pub fn string(text: &str) -> Result<Vec<u8>, (Problem, Span)> {
         match rest.as_bytes() {
             [] => return Ok(out),
             [b'\\', ..] => {
-                let Some(len) = escape(rest, &mut out) else {
+                let Some(len) = escape(rest, quote, &mut out) else {
                     let shown: String = rest.chars().take(2).collect();
                     let start = here(rest);
                     let end = start + shown.len() as u32;
@@ -86,7 +88,7 @@ pub fn string(text: &str) -> Result<Vec<u8>, (Problem, Span)> {
 }
 
 /// Appends what the escape at the start stands for; returns its length.
-fn escape(text: &str, out: &mut Vec<u8>) -> Option<usize> {
+fn escape(text: &str, quote: char, out: &mut Vec<u8>) -> Option<usize> {
     let bytes = text.as_bytes();
     let single = match bytes.get(1)? {
         b'a' => 0x07,
@@ -98,6 +100,7 @@ fn escape(text: &str, out: &mut Vec<u8>) -> Option<usize> {
         b'v' => 0x0b,
         b'\\' => b'\\',
         b'"' => b'"',
+        b'\'' if quote == '\'' => b'\'',
         b'x' => {
             push_character(number(text, 2, 2, 16)? as u8, out);
             return Some(4);

@@ -3,10 +3,10 @@
 //! that is `check`'s.
 
 pub mod ast;
-mod input;
-mod lexer;
+pub(crate) mod input;
+pub(crate) mod lexer;
 mod literal;
-mod parser;
+pub(crate) mod parser;
 mod terms;
 #[cfg(test)]
 mod tests;

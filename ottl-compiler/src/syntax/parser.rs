@@ -7,7 +7,7 @@ use nom::{Err, Parser, combinator::opt, sequence::preceded};
 
 use super::{
     Span,
-    ast::{Expr, ExprKind, Statement},
+    ast::{Arg, ArgValue, Call, CompareOp, Expr, ExprKind, Name, Statement},
     input::{Fault, Input, Parsed, committed, fail, name_length, token},
     lexer::TokenKind,
     terms::{call, primary},
@@ -41,6 +41,25 @@ pub fn value(input: Input<'_>) -> Parsed<'_, Expr> {
     let (input, value) = plain_value(input)?;
     end(input, "an operator or the end of the expression")?;
     Ok((input, value))
+}
+
+/// In rules: calls with commas or nothing but the end of a line between them.
+pub fn actions(mut input: Input<'_>) -> Parsed<'_, Vec<Call>> {
+    let mut actions = Vec::new();
+    loop {
+        if name_length(input).is_none() {
+            return input.refuse("an action, such as `set(…)` or `drop()`");
+        }
+        let (rest, action) = call(input)?;
+        actions.push(action);
+        input = rest;
+        match input.kind() {
+            None => return Ok((input, actions)),
+            Some(TokenKind::Comma) => input = input.advance(1),
+            Some(_) if name_length(input).is_some() => {}
+            Some(_) => return input.refuse("`,`, `where` or the end of the rule"),
+        }
+    }
 }
 
 fn end<'a>(input: Input<'a>, expected: &'static str) -> Parsed<'a, ()> {
@@ -131,6 +150,83 @@ fn math_level(op: MathOp) -> Level {
 /// An operand and the operators behind it that bind at least as tightly as `least`.
 pub(super) fn climb(input: Input<'_>, least: Level) -> Parsed<'_, Expr> {
     let (mut input, mut left) = prefix(input, least)?;
+    if input.rules && least <= Level::Compare {
+        // What binds tighter than `in`, first.
+        if let Some(TokenKind::Math(_)) = input.kind() {
+            (input, left) = operators(input, left, Level::Sum)?;
+        }
+        (input, left) = membership(input, left)?;
+    }
+    operators(input, left, least)
+}
+
+/// In rules: `[not] in [list]`, as comparisons with each; `[not] in list` by ContainsValue.
+fn membership(input: Input<'_>, left: Expr) -> Parsed<'_, Expr> {
+    let word = |at: usize| {
+        let token = input.tokens.get(at);
+        token.is_some_and(|token| token.span.of(input.source) == "in")
+    };
+    let negated = input.kind() == Some(TokenKind::Not) && word(1);
+    if !negated && !word(0) {
+        return Ok((input, left));
+    }
+    want_value(&left)?;
+    let after = input.advance(1 + usize::from(negated));
+    let (rest, list) = committed(|input| climb(input, Level::Sum))(after)?;
+    let span = left.span.to(list.span);
+    let kind = match list.kind {
+        ExprKind::List(items) => {
+            let mut parts: Vec<Expr> = items
+                .into_iter()
+                .map(|item| Expr {
+                    span: item.span,
+                    kind: ExprKind::Compare {
+                        op: CompareOp::Eq,
+                        left: Box::new(left.clone()),
+                        right: Box::new(item),
+                    },
+                })
+                .collect();
+            match (parts.len(), parts.pop()) {
+                (_, None) => ExprKind::Bool(false),
+                (1, Some(only)) => only.kind,
+                (_, Some(last)) => {
+                    parts.push(last);
+                    ExprKind::Or(parts)
+                }
+            }
+        }
+        _ => {
+            want_value(&list)?;
+            let arg = |value: Expr| Arg {
+                name: None,
+                span: value.span,
+                value: ArgValue::Value(value),
+            };
+            ExprKind::Call(Box::new(Call {
+                name: Name {
+                    text: "ContainsValue".to_owned(),
+                    span,
+                },
+                args: vec![arg(list), arg(left)],
+                keys: Vec::new(),
+                span,
+            }))
+        }
+    };
+    let group = Expr {
+        kind: ExprKind::Group(Box::new(Expr { kind, span })),
+        span,
+    };
+    let kind = match negated {
+        true => ExprKind::Not(Box::new(group)),
+        false => group.kind,
+    };
+    Ok((rest, Expr { kind, span }))
+}
+
+/// The operators behind an operand.
+fn operators(mut input: Input<'_>, mut left: Expr, least: Level) -> Parsed<'_, Expr> {
     while let Some(kind) = input.kind()
         && let Some(found) = level(kind)
         && found >= least

@@ -77,11 +77,21 @@ fn nested<'a>(
 fn named(input: Input<'_>) -> Parsed<'_, Expr> {
     let len = name_length(input).unwrap_or(1);
     if input.kind_at(len) == Some(TokenKind::LParen) {
-        return map(call, |call| Expr {
-            span: call.span,
-            kind: ExprKind::Call(Box::new(call)),
+        return map(call, |mut call| {
+            if input.rules
+                && let Some((_, name)) = RULE_VALUES.iter().find(|(own, _)| *own == call.name.text)
+            {
+                call.name.text = (*name).to_owned();
+            }
+            Expr {
+                span: call.span,
+                kind: ExprKind::Call(Box::new(call)),
+            }
         })
         .parse(input);
+    }
+    if input.rules && input.kind() == Some(TokenKind::Upper) {
+        return symbol(input, len);
     }
     match (input.kind(), len) {
         (Some(TokenKind::Upper), 1) => {
@@ -93,6 +103,47 @@ fn named(input: Input<'_>) -> Parsed<'_, Expr> {
         (Some(TokenKind::Lower), _) if input.kind_at(1) == Some(TokenKind::Lower) => path(input),
         _ => input.advance(len).refuse("`(` after the function's name"),
     }
+}
+
+/// Values that rules name in lower case, and the converters they are.
+const RULE_VALUES: [(&str, &str); 5] = [
+    ("len", "Len"),
+    ("matches", "IsMatch"),
+    ("duration", "Duration"),
+    ("truncate", "Truncate"),
+    ("replace_pattern", "ReplacePattern"),
+];
+
+/// In rules: an enum symbol by its own name, by that of its type (`StatusCode::Error`), or alone.
+fn symbol(input: Input<'_>, len: usize) -> Parsed<'_, Expr> {
+    let (rest, mut found) = name(input, len);
+    let of_type = rest.kind() == Some(TokenKind::Colon) && rest.kind_at(1) == rest.kind();
+    if !of_type {
+        let (span, kind) = (found.span, ExprKind::Enum(found.text));
+        return Ok((rest, Expr { kind, span }));
+    }
+    let rest = rest.advance(2);
+    let Some(len) = name_length(rest) else {
+        return rest.refuse("the name of a value, such as `Error`");
+    };
+    let (rest, value) = name(rest, len);
+    found.text = format!("{}_{}", screaming(&found.text), screaming(&value.text));
+    let (span, kind) = (found.span.to(value.span), ExprKind::Enum(found.text));
+    Ok((rest, Expr { kind, span }))
+}
+
+/// `StatusCode` as enum symbols spell it: `STATUS_CODE`.
+fn screaming(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 4);
+    let mut lower = false;
+    for c in text.chars() {
+        if lower && c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        lower = c.is_ascii_lowercase();
+        out.push(c.to_ascii_uppercase());
+    }
+    out
 }
 
 fn path(input: Input<'_>) -> Parsed<'_, Expr> {
@@ -301,7 +352,14 @@ fn arg(input: Input<'_>) -> Parsed<'_, Arg> {
         label = Some(found);
         input = rest.advance(1);
     }
-    let function = input.kind() == Some(TokenKind::Upper)
+    let value = input.rules
+        && name_length(input).is_some_and(|len| {
+            let word = name(input, len).1.text;
+            input.kind_at(len) == Some(TokenKind::Colon)
+                || matches!(word.as_str(), "Error" | "Ok" | "Unset")
+        });
+    let function = !value
+        && input.kind() == Some(TokenKind::Upper)
         && name_length(input)
             .is_some_and(|len| len > 1 && input.kind_at(len) != Some(TokenKind::LParen));
     if function {
