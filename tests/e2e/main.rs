@@ -17,6 +17,7 @@ mod pages;
 mod processors;
 mod reload;
 mod routing;
+mod rules;
 mod runtimes;
 mod security;
 mod server_grpc;

@@ -153,6 +153,7 @@ table! {
     Processor "filter" [Alpha, Alpha, Alpha, Undefined] processors::filter::config::Config;
     Processor "memory_limiter" [Beta, Beta, Beta, Alpha] processors::memory_limiter::config::Config;
     Processor "resource" [Beta, Beta, Beta, Alpha] processors::resource::config::Config;
+    Processor "rules" [Alpha, Alpha, Alpha, Undefined] processors::rules::config::Config;
     Processor "transform" [Beta, Beta, Beta, Undefined] processors::transform::config::Config;
     Exporter "debug" [Alpha, Alpha, Alpha, Alpha] exporters::debug::config::Config;
     Exporter "file" [Alpha, Alpha, Alpha, Alpha] exporters::file::config::Config;

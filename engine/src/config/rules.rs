@@ -18,7 +18,7 @@ use crate::{
     exporters::{self, otlp_grpc, otlp_http},
     extensions::{health_check, zpages},
     net::config::{Compression, HttpServer, Middleware},
-    processors::{attributes, filter, resource, transform},
+    processors::{attributes, filter, resource, rules, transform},
     queue::config::SendingQueue,
     receivers,
 };
@@ -266,6 +266,9 @@ fn own_reason(component: &Component, signal: Signal, gates: &Gates) -> Option<St
         return config.buildable(signal, gates).err();
     }
     if let Some(config) = component.config::<filter::config::Config>() {
+        return config.buildable(signal, gates).err();
+    }
+    if let Some(config) = component.config::<rules::config::Config>() {
         return config.buildable(signal, gates).err();
     }
     if let Some(config) = component.config::<resource::config::Config>() {

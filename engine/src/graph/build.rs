@@ -280,6 +280,10 @@ impl Builder<'_> {
             let gates = &self.settings.gates;
             processors::filter::build(config, &name, signal, gates, self.core, ledger, next)
                 .map_err(failed)
+        } else if let Some(config) = component.config::<processors::rules::config::Config>() {
+            let gates = &self.settings.gates;
+            processors::rules::build(config, &name, signal, gates, self.core, ledger, next)
+                .map_err(failed)
         } else if let Some(config) = component.config::<processors::batch::config::Config>() {
             processors::batch::build(config, &name, signal, self.core, ledger, next).map_err(failed)
         } else if let Some(config) =

@@ -19,6 +19,14 @@ pub(super) struct Editing {
     pub next: Rc<dyn Consumer>,
 }
 
+/// What is left of a request.
+pub(super) enum Left {
+    /// Something.
+    Some,
+    /// Nothing at all: it goes nowhere.
+    Nothing,
+}
+
 impl Editing {
     pub fn new(
         metrics: ProcessorMetrics,
@@ -38,9 +46,19 @@ impl Editing {
     /// once and the next one's future is ours.
     pub fn pass<'a>(
         &'a self,
-        mut batch: Batch,
+        batch: Batch,
         context: &'a RequestContext,
         edit: impl FnOnce(&mut Batch) -> Result<(), Refusal>,
+    ) -> ConsumeFuture<'a> {
+        self.pass_left(batch, context, |batch| edit(batch).map(|()| Left::Some))
+    }
+
+    /// Like [`pass`](Editing::pass), where `edit` also drops: what it drops, it accounts for.
+    pub fn pass_left<'a>(
+        &'a self,
+        mut batch: Batch,
+        context: &'a RequestContext,
+        edit: impl FnOnce(&mut Batch) -> Result<Left, Refusal>,
     ) -> ConsumeFuture<'a> {
         let items = batch.item_count() as u64;
         // Taking a request apart takes memory of its own: charged before it is taken.
@@ -49,10 +67,17 @@ impl Editing {
             Some(_) => self.metrics.timed(|| edit(&mut batch)),
             None => Err(Refusal::no_room()),
         };
-        if let Err(refusal) = edited {
-            self.metrics.processed(items, 0);
-            self.ledger.refused(items);
-            return Box::pin(ready(Outcome::Refused(refusal)));
+        match edited {
+            Ok(Left::Some) => {}
+            Ok(Left::Nothing) => {
+                self.metrics.processed(items, 0);
+                return Box::pin(ready(Outcome::Accepted));
+            }
+            Err(refusal) => {
+                self.metrics.processed(items, 0);
+                self.ledger.refused(items);
+                return Box::pin(ready(Outcome::Refused(refusal)));
+            }
         }
         self.metrics.processed(items, batch.item_count() as u64);
         let next = self.next.consume(batch, context);

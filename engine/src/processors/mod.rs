@@ -6,4 +6,5 @@ mod editing;
 pub mod filter;
 pub mod memory_limiter;
 pub mod resource;
+pub mod rules;
 pub mod transform;

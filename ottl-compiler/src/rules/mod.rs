@@ -71,9 +71,15 @@ pub struct Rule {
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     rules: Vec<Rule>,
+    count: usize,
 }
 
 impl Rules {
+    /// How many were written: the position of the last.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// Those for a signal.
     pub fn of(&self, signal: Signal) -> Vec<Rule> {
         let of_signal = self.rules.iter().filter(|rule| rule.signal == signal);
@@ -81,14 +87,20 @@ impl Rules {
     }
 }
 
-/// Compiles a list of rules for each of these signals in which their paths exist.
+/// Compiles a list of rules for each of these signals in which their paths exist. Positions go on
+/// behind `before`, so that rules of several lists have names of their own.
 ///
 /// # Errors
 /// Everything that is wrong with any of them; a rule that applies to none of the signals is.
-pub fn compile(entries: &[Entry], signals: &[Signal], lambdas: bool) -> Result<Rules, Diagnostics> {
+pub fn compile(
+    entries: &[Entry],
+    signals: &[Signal],
+    lambdas: bool,
+    before: usize,
+) -> Result<Rules, Diagnostics> {
     let mut problems = Vec::new();
     let mut ranked: Vec<(i64, Rule)> = Vec::new();
-    let mut position = 0_usize;
+    let mut position = before;
     for entry in entries {
         let (trees, wrong) = trees(entry);
         problems.extend(wrong);
@@ -111,6 +123,7 @@ pub fn compile(entries: &[Entry], signals: &[Signal], lambdas: bool) -> Result<R
     match problems.is_empty() {
         true => Ok(Rules {
             rules: ranked.into_iter().map(|(_, rule)| rule).collect(),
+            count: position,
         }),
         false => Err(Diagnostics(problems)),
     }

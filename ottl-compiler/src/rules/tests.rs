@@ -46,7 +46,7 @@ fn compiled(text: &str) -> Result<Rules, Diagnostics> {
         text: text.to_owned(),
         ..Entry::default()
     };
-    compile(&[entry], &ALL, false)
+    compile(&[entry], &ALL, false, 0)
 }
 
 /// Runs rules and says what was decided of the item, and what a value expression gives then.
@@ -562,7 +562,7 @@ fn entries_run_by_priority_and_keep_their_names() {
             "set(span.name, 'a')\n\nset(span.name, 'b')",
         ),
     ];
-    let rules = compile(&entries, &[Signal::Traces], false).unwrap();
+    let rules = compile(&entries, &[Signal::Traces], false, 0).unwrap();
     let names: Vec<String> = rules
         .of(Signal::Traces)
         .iter()
@@ -574,5 +574,5 @@ fn entries_run_by_priority_and_keep_their_names() {
     assert_eq!(outcome(&rules, Signal::Traces, data, ""), "keep");
     // A condition cannot reach into its action.
     let entries = [entry("x", 0, Some("name == 'a' > drop()"), "keep()")];
-    assert!(compile(&entries, &[Signal::Traces], false).is_err());
+    assert!(compile(&entries, &[Signal::Traces], false, 0).is_err());
 }

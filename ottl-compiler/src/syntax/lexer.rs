@@ -63,10 +63,9 @@ type Found<'a, T> = IResult<&'a str, T>;
 pub fn tokens(source: &str, kind: Kind) -> Result<Vec<Token>, Diagnostic> {
     let at = |rest: &str| (source.len() - rest.len()) as u32;
     let mut tokens = Vec::new();
-    let (skip, token): (fn(&str) -> &str, fn(&str) -> Found<'_, TokenKind>) = match kind {
-        Kind::Rule => (skip_comments, rule_token),
-        _ => (skip_space, token),
-    };
+    let rules = kind == Kind::Rule;
+    let skip = if rules { skip_comments } else { skip_space };
+    let token = if rules { rule_token } else { token };
     let mut rest = skip(source);
     while !rest.is_empty() {
         match token(rest) {
@@ -81,7 +80,7 @@ pub fn tokens(source: &str, kind: Kind) -> Result<Vec<Token>, Diagnostic> {
                 rest = skip(after);
             }
             Err(_) => {
-                let quote = rest.starts_with('"') || kind == Kind::Rule && rest.starts_with('\'');
+                let quote = rest.starts_with('"') || rules && rest.starts_with('\'');
                 let problem = if quote {
                     Problem::UnclosedString
                 } else {
