@@ -36,6 +36,7 @@ mod times;
 mod url;
 mod user_agent;
 mod xml;
+mod xpath;
 
 use std::{any::Any, sync::Arc};
 

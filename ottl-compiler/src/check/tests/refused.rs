@@ -44,9 +44,9 @@ fn statements_are_refused_with_place_reason_and_remedy() {
             "",
         ),
         (
-            "set(log.body, ParseELF(log.body))",
+            "set(log.body, GetXML(log.body, \"//a/following::b\"))",
             15,
-            "function \"ParseELF\" is not supported yet by Trunkline",
+            "the axis following is not supported",
             "",
         ),
         (

@@ -1,0 +1,174 @@
+//! XPath 1.0 over [`super::xml_tree`], the part of it that expressions in practice use, as the Go
+//! library `xpath` evaluates it: nodes can be found more than once, and come in the order in
+//! which they are found. What lies outside of this part is refused when it is compiled
+//! (`parse`); evaluation is in `eval`.
+
+mod eval;
+mod parse;
+
+use super::xml_tree::Id;
+
+/// A node that was found: an element or the like, or which of its attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// The node.
+    pub node: Id,
+    /// Which attribute.
+    pub attribute: Option<usize>,
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct XPath {
+    root: Expr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Axis {
+    Child,
+    Descendant,
+    DescendantOrSelf,
+    Attribute,
+    Parent,
+    Itself,
+}
+
+/// What a step takes.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// Every node.
+    Node,
+    Text,
+    Comment,
+    /// Elements, or attributes, of this prefix and name; of any where there is none.
+    Name(Option<(Vec<u8>, Vec<u8>)>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Step {
+    axis: Axis,
+    test: Test,
+    predicates: Vec<Expr>,
+}
+
+/// Where a path begins.
+#[derive(Clone, Debug, PartialEq)]
+enum Start {
+    Context,
+    Root,
+    Group(Box<Expr>),
+}
+
+/// What a number in brackets says of a group of nodes.
+#[derive(Clone, Debug, PartialEq)]
+enum Pick {
+    All,
+    Nth(f64),
+    Last,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Or,
+    And,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Plus,
+    Minus,
+    Times,
+    Divided,
+    Modulo,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Expr {
+    Text(Vec<u8>),
+    Number(f64),
+    Path(Start, Pick, Vec<Step>),
+    Union(Box<Expr>, Box<Expr>),
+    Binary(Operator, Box<Expr>, Box<Expr>),
+    Call(Function, Vec<Expr>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Function {
+    Contains,
+    StartsWith,
+    EndsWith,
+    Not,
+    Count,
+    Name,
+    LocalName,
+    Position,
+    Last,
+    True,
+    False,
+    StringLength,
+    NormalizeSpace,
+    String,
+    Number,
+    Boolean,
+    Concat,
+}
+
+impl Expr {
+    /// Whether its value is a number.
+    fn is_number(&self) -> bool {
+        use Function::{Count, Last, Number, Position, StringLength};
+        match self {
+            Expr::Number(_) => true,
+            Expr::Binary(operator, ..) => operator.is_arithmetic(),
+            Expr::Call(function, _) => {
+                matches!(function, Count | Last | Number | Position | StringLength)
+            }
+            _ => false,
+        }
+    }
+
+    fn is_nodes(&self) -> bool {
+        matches!(self, Expr::Path(..) | Expr::Union(..))
+    }
+
+    /// Whether this holds of the expression or of one that it is made of.
+    fn any(&self, holds: &impl Fn(&Expr) -> bool) -> bool {
+        holds(self)
+            || match self {
+                Expr::Text(_) | Expr::Number(_) => false,
+                Expr::Path(start, _, steps) => {
+                    let predicates = steps.iter().flat_map(|step| &step.predicates);
+                    let start = matches!(start, Start::Group(inner) if inner.any(holds));
+                    start || predicates.clone().any(|predicate| predicate.any(holds))
+                }
+                Expr::Union(left, right) | Expr::Binary(_, left, right) => {
+                    left.any(holds) || right.any(holds)
+                }
+                Expr::Call(_, args) => args.iter().any(|arg| arg.any(holds)),
+            }
+    }
+
+    fn has_path(&self) -> bool {
+        self.any(&Expr::is_nodes)
+    }
+
+    fn has_predicate(&self) -> bool {
+        self.any(&|expr| {
+            matches!(expr, Expr::Path(_, pick, steps)
+                if *pick != Pick::All || steps.iter().any(|step| !step.predicates.is_empty()))
+        })
+    }
+
+    fn has_position(&self) -> bool {
+        self.any(&|expr| matches!(expr, Expr::Call(Function::Position | Function::Last, _)))
+    }
+}
+
+impl Operator {
+    fn is_arithmetic(self) -> bool {
+        use Operator::{Divided, Minus, Modulo, Plus, Times};
+        matches!(self, Plus | Minus | Times | Divided | Modulo)
+    }
+}
