@@ -5,7 +5,7 @@
 //! against.
 //!
 //! A run takes the rows in chunks. Of each chunk what the statements name is loaded into a
-//! [`Frame`](trunkline_proto::batch::frame::Frame), the statements run one after the other, and
+//! [`Frame`], the statements run one after the other, and
 //! what they changed is written at the end, once a row. So nothing has happened yet when
 //! something turns up that only rows can do: rows that are odd are given up and run by rows, and
 //! in [`ErrorMode::Propagate`] the whole chunk when anything fails in it.

@@ -5,6 +5,7 @@
 
 mod bundles;
 mod cells;
+mod descriptor;
 pub mod descriptors;
 mod exposition;
 mod http_client_server;
