@@ -8,6 +8,7 @@ mod run;
 mod split;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::sync::Arc;
 

@@ -5,7 +5,10 @@
 
 use trunkline_proto::Signal;
 
-use super::Decision;
+use super::{
+    Decision,
+    tree::{attribute_keys, call, named, path_of, text, value},
+};
 use crate::{
     contexts::Context,
     error::{Diagnostic, Kind, Problem, nearest},
@@ -13,7 +16,7 @@ use crate::{
     ops::{CompareOp, MathOp},
     syntax::{
         Span,
-        ast::{Arg, ArgValue, Call, Expr, ExprKind, Key, Name, Path, Segment},
+        ast::{Arg, ArgValue, Call, Expr, ExprKind, Key, Path, Segment},
     },
 };
 
@@ -71,65 +74,6 @@ fn owner(signal: Signal, name: &str) -> Option<Context> {
         paths.any(|def| def.name.split('.').next() == Some(name))
     };
     around.iter().copied().find(has)
-}
-
-fn named(text: &str, span: Span) -> Name {
-    let text = text.to_owned();
-    Name { text, span }
-}
-
-fn value(expr: Expr) -> Arg {
-    Arg {
-        name: None,
-        span: expr.span,
-        value: ArgValue::Value(expr),
-    }
-}
-
-fn call(name: &str, args: Vec<Expr>, keys: Vec<Key>, span: Span) -> ExprKind {
-    ExprKind::Call(Box::new(Call {
-        name: named(name, span),
-        args: args.into_iter().map(value).collect(),
-        keys,
-        span,
-    }))
-}
-
-fn text(value: &str, span: Span) -> Expr {
-    let kind = ExprKind::String(value.as_bytes().to_vec());
-    Expr { kind, span }
-}
-
-fn path_of(names: &[&str], keys: Vec<Key>, span: Span) -> ExprKind {
-    let mut segments: Vec<Segment> = names
-        .iter()
-        .map(|name| Segment {
-            name: named(name, span),
-            keys: Vec::new(),
-        })
-        .collect();
-    if let Some(last) = segments.last_mut() {
-        last.keys = keys;
-    }
-    ExprKind::Path(Path { segments })
-}
-
-/// The keys of `attributes["a"]["b"]` or of `attributes.a.b`; the latter is one key.
-fn attribute_keys(segments: Vec<Segment>) -> Vec<Key> {
-    let mut rest = segments.into_iter();
-    let Some(first) = rest.next() else {
-        return Vec::new();
-    };
-    let rest: Vec<Segment> = rest.collect();
-    let names: Vec<&str> = rest.iter().map(|s| s.name.text.as_str()).collect();
-    let mut keys = first.keys;
-    if let (Some(head), Some(last)) = (rest.first(), rest.last()) {
-        let span = head.name.span.to(last.name.span);
-        let expr = text(&names.join("."), span);
-        keys.push(Key { expr, span });
-    }
-    keys.extend(rest.into_iter().flat_map(|segment| segment.keys));
-    keys
 }
 
 impl<'s> Resolver<'s> {
