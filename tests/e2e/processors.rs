@@ -182,6 +182,43 @@ both_runtimes! {
         }
     }
 
+    // batch: one request of several that was broken inside is refused, all others arrive, each item is counted once.
+    async fn a_broken_request_takes_no_other_of_its_batch_down(runtime: Runtime) {
+        const CALLS: u32 = 10;
+        let (backend, grpc, http) = (Backend::grpc(), Port::free(), Port::free());
+        let config = Config::new(&grpc, &http)
+            .grpc_to(&backend, &[])
+            .signals(&[Signal::Traces])
+            .processor("batch", "{timeout: 25s, send_batch_size: 100000}");
+        let gateway = config.launch(runtime).arg("--cores").arg("1").start().await;
+        let mut agent = Connection::open(&grpc).await;
+        agent.read_until(|frame| frame.kind == SETTINGS && frame.flags & END_STREAM != 0).await;
+        // What a destination says that reads everything.
+        backend.answer_next(Answer::Status(Status::new(status::INTERNAL, "error unmarshalling request")));
+        let mut open: Vec<u32> = (0..CALLS).map(|n| 2 * n + 1).collect();
+        let frames = open.iter().flat_map(|&stream| {
+            // In the fourth the name of the span would end beyond it.
+            let body = match stream {
+                7 => bytes::Bytes::from_static(&[0x0a, 6, 0x12, 4, 0x12, 2, 0x2a, 5]),
+                _ => otlp::numbered(Signal::Traces, u64::from(stream) * 10, 10),
+            };
+            [Frame::call(stream, Signal::Traces), Frame::data(stream, grpc::framed(&body, false), true)]
+        });
+        agent.write(&frames.collect::<Vec<_>>()).await;
+        while !open.is_empty() {
+            let ended = agent.read_until(Frame::ends).await.stream;
+            open.retain(|&stream| stream != ended);
+        }
+        let recorded = backend.recorded();
+        let [refused, taken] = recorded.as_slice() else { panic!("{} requests", recorded.len()) };
+        let numbers = otlp::span_numbers(&taken.body);
+        assert_eq!(numbers.len(), 90);
+        assert_eq!(refused.body.len(), taken.body.len() + 8);
+        let page = gateway.metrics().await;
+        let term = |name: &str| page.sum(&format!("trunkline_pipeline_{name}_items"), &[("pipeline", "traces")]);
+        assert_eq!((term("received"), term("sent"), term("refused"), term("held")), (91.0, 90.0, 1.0, 0.0));
+    }
+
     // batch: send_batch_max_size splits at item boundaries; nothing is lost or doubled.
     async fn a_batch_splits_what_is_too_large(runtime: Runtime) {
         let relay = Relay::start(runtime, |config| {

@@ -82,6 +82,10 @@ pub struct RequestContext {
     pub metadata: Option<Arc<Vec<(String, String)>>>,
     /// The caller's address.
     pub client: Option<SocketAddr>,
+    /// It is several callers' requests, joined without a look inside. Where it
+    /// [judges](Consumer::judges), the exit of the pipeline does not count it when it is refused
+    /// for good: whoever joined it finds out whose fault that is, and then counts.
+    pub unchecked: bool,
 }
 
 /// The future of [`Consumer::consume`]; it stays on its core.
@@ -92,4 +96,10 @@ pub trait Consumer {
     /// Takes a batch and answers what became of it, when that is known.
     /// Dropping the future gives the request up.
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a>;
+
+    /// Whether the batch goes to one place only, which reads all of it and takes none of it when
+    /// anything inside is not valid: then requests may be joined unchecked.
+    fn judges(&self) -> bool {
+        false
+    }
 }

@@ -65,6 +65,7 @@ pub fn context() -> RequestContext {
         deadline: Instant::now() + Duration::from_secs(60),
         metadata: None,
         client: None,
+        unchecked: false,
     }
 }
 

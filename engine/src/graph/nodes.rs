@@ -45,10 +45,17 @@ impl Consumer for Exit {
             match &outcome {
                 Outcome::Accepted => leaving.sent(),
                 Outcome::Partial { rejected, .. } => leaving.partly_sent(*rejected),
+                Outcome::Refused(refusal) if context.unchecked && !refusal.retryable => {
+                    leaving.stay();
+                }
                 Outcome::Refused(_) => leaving.refused(),
             }
             outcome
         })
+    }
+
+    fn judges(&self) -> bool {
+        self.next.judges()
     }
 }
 

@@ -233,6 +233,11 @@ impl Leaving<'_> {
         drop(self);
     }
 
+    /// None was taken, and what becomes of them is yet to be decided by who sent them here.
+    pub fn stay(mut self) {
+        self.items = 0;
+    }
+
     /// None was taken, though the sender was told otherwise: they end here, for `reason`.
     pub fn dropped(mut self, reason: &str) {
         self.ledger.dropped(reason, std::mem::take(&mut self.items));

@@ -194,6 +194,7 @@ fn context() -> RequestContext {
         deadline: Instant::now() + Duration::from_secs(10),
         metadata: Some(Arc::new(headers)),
         client: Some("127.0.0.1:1000".parse().unwrap()),
+        unchecked: false,
     }
 }
 

@@ -256,6 +256,22 @@ impl Batch {
         Ok(Some(joined))
     }
 
+    /// The requests that were [joined](Batch::join) into this one, in their order: those given
+    /// there, where nobody has opened or cut it since.
+    ///
+    /// # Errors
+    /// None that a request had not when it was first taken in.
+    pub fn unjoin(self) -> Result<Vec<Batch>, DecodeError> {
+        let signal = self.signal;
+        if self.is_edited() || self.parts.len() < 2 {
+            return Ok(vec![self]);
+        }
+        let parts = self.parts.into_iter();
+        parts
+            .map(|part| Batch::from_protobuf(signal, part))
+            .collect()
+    }
+
     /// The same request as bytes alone.
     fn closed(mut self) -> Batch {
         if self.is_edited() {

@@ -33,40 +33,57 @@ pub(crate) struct Message {
     pub name: &'static str,
     /// Layout by field number.
     fields: [Def; FIELDS],
-    /// The tag of its attributes, a byte; 0 without.
+    /// The tag of its attributes, a byte; [`NO_TAG`] without.
     pub attribute_tag: u32,
-    /// By tag of one byte: whether a scalar, string or bytes field is as it should be with it.
-    pub plain: [bool; 128],
+    /// By tag of one byte: what a field of usual layout with it looks like.
+    pub plain: [Plain; 128],
     /// The two bytes of the tag of a four-byte field beyond number 15; 0 without.
     pub wide_fixed32: u16,
 }
 
 const FIELDS: usize = 17;
 
+/// No byte is equal to it.
+const NO_TAG: u32 = 0x100;
+
+/// What a field with some tag of one byte looks like, if it can be judged by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Plain {
+    /// It cannot: unknown, a message, or with another layout than it should have.
+    No,
+    Varint,
+    Fixed64,
+    /// A string or bytes.
+    Len,
+    Fixed32,
+    /// An attribute.
+    Attribute,
+}
+
 impl Message {
     const fn new(name: &'static str, defs: &[(usize, Def)]) -> Message {
         let mut fields = [Def::Unknown; FIELDS];
-        let (mut attribute_tag, mut plain, mut wide_fixed32) = (0, [false; 128], 0);
+        let (mut attribute_tag, mut plain, mut wide_fixed32) = (NO_TAG, [Plain::No; 128], 0);
         let mut i = 0;
         while i < defs.len() {
             let (number, def) = defs[i];
             fields[number] = def;
-            let wire = match def {
-                Def::Varint | Def::Varints => 0,
-                Def::Fixed64 | Def::Fixed64s => 1,
-                Def::Bytes => 2,
-                Def::Fixed32 => 5,
+            let (wire, kind) = match def {
+                Def::Varint | Def::Varints => (0, Plain::Varint),
+                Def::Fixed64 | Def::Fixed64s => (1, Plain::Fixed64),
+                Def::Bytes => (2, Plain::Len),
+                Def::Fixed32 => (5, Plain::Fixed32),
                 Def::Attributes => {
                     attribute_tag = (number as u32) << 3 | 2;
-                    6
+                    (2, Plain::Attribute)
                 }
-                Def::Unknown | Def::One(_) | Def::Many(_) => 6,
+                Def::Unknown | Def::One(_) | Def::Many(_) => (2, Plain::No),
             };
             if wire == 5 && number >= 16 {
                 wide_fixed32 = (number as u16 & 15) << 3 | 0x85 | (number as u16 >> 4) << 8;
-            }
-            if wire != 6 && number < 16 {
-                plain[number << 3 | wire] = true;
+            } else if number < 16 {
+                plain[number << 3 | wire] = kind;
             }
             i += 1;
         }

@@ -4,7 +4,7 @@
 
 use super::{
     scan::{WINDOW, load8},
-    schema::{Def, Message},
+    schema::{Def, Message, Plain},
 };
 use crate::wire::{
     DecodeError, DecodeErrorKind, Field, MAX_DEPTH, WireType, read_field, read_varint,
@@ -25,16 +25,23 @@ fn check(
     // Looking ahead may go beyond the message, reading not.
     let whole = buf;
     let buf = buf.get(..end).unwrap_or(buf);
+    let attribute = u64::from(message.attribute_tag) | 0x000a_0000;
     let mut pos = start;
     while pos < end {
-        let window = whole
-            .get(pos..)
-            .and_then(|rest| rest.first_chunk::<WINDOW>());
-        if let Some(size) = window.and_then(|window| plain(window, message))
-            && size <= end - pos
+        if let Some(rest) = whole.get(pos..)
+            && let Some(window) = rest.first_chunk::<WINDOW>()
         {
-            pos += size;
-            continue;
+            let word = load8(window, 0);
+            let size = if word & 0x80ff_80ff == attribute {
+                short_attribute(word, window)
+            } else {
+                other(word, window, message)
+            };
+            // No size is 0, which stands for what is not usual.
+            if size.wrapping_sub(1) < end - pos {
+                pos += size;
+                continue;
+            }
         }
         let field = read_field(buf, pos, depth)?;
         pos = field.end;
@@ -91,45 +98,49 @@ fn packed_varints(buf: &[u8], field: Field) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// The size of a field that begins with these bytes, if it is what nearly every field is: a
-/// number, a string, or an attribute with a key and a value that is a string, bytes, a boolean,
-/// an integer or a double. Anything else is for the general check to judge.
+/// The size of an attribute that begins with these bytes, whose length takes one byte and which
+/// has a key of such a length first, if after that there is just a value that is a string, bytes,
+/// a boolean, an integer or a double. 0 for anything else, which is for the general check to judge.
 #[inline(always)]
-fn plain(window: &[u8; WINDOW], message: &'static Message) -> Option<usize> {
-    let word = load8(window, 0);
+fn short_attribute(word: u64, window: &[u8; WINDOW]) -> usize {
+    let (len, key_len) = (word as u32 >> 8 & 0x7f, word as u32 >> 24);
+    let value = load8(window, 4 + (key_len & 0x7f) as usize);
+    // A string of at most 125 bytes: tag and length of the value, then of the string. Both
+    // lengths are put in their places with one multiplication.
+    let text = len.wrapping_sub(key_len + 6);
+    let header = text.wrapping_mul(0x0100_0100).wrapping_add(0x000a_0212);
+    if text < 0x7e && value as u32 == header {
+        return 2 + len as usize;
+    }
+    let value_len = u64::from(text.wrapping_add(2));
+    let legal = value & 0xffff == (value_len << 8 | 0x12) && is_scalar(value, value_len);
+    if legal { 2 + len as usize } else { 0 }
+}
+
+/// As [`short_attribute`], the size of a field of any other usual kind: a number, a string, or an
+/// attribute whose length takes two bytes.
+#[inline(always)]
+fn other(word: u64, window: &[u8; WINDOW], message: &'static Message) -> usize {
     let tag = word & 0xff;
-    if tag == u64::from(message.attribute_tag) {
-        return if word & 0x80ff_8000 == 0x000a_0000 {
-            let (len, key_len) = (word >> 8 & 0xff, word >> 24 & 0x7f);
-            let value = load8(window, 4 + key_len as usize);
-            let value_len = len.wrapping_sub(key_len + 4);
-            let legal = value & 0xffff == (value_len << 8 | 0x12) && is_scalar(value, value_len);
-            legal.then_some(2 + len as usize)
-        } else if word & 0x80_ff80_8000 == 0x00_0a00_8000 {
-            long_text(word, window)
-        } else {
-            None
-        };
+    match message.plain.get(tag as usize) {
+        Some(Plain::Len) if word & 0x8000 == 0 => 2 + (word >> 8 & 0x7f) as usize,
+        Some(Plain::Fixed64) => 9,
+        // The first byte that has no continuation bit ends the number.
+        Some(Plain::Varint) => match !(word >> 8) & 0x0080_8080_8080_8080 {
+            0 => 0,
+            last => 2 + last.trailing_zeros() as usize / 8,
+        },
+        Some(Plain::Len) if word & 0x80_0000 == 0 => {
+            3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize
+        }
+        Some(Plain::Fixed32) => 5,
+        Some(Plain::Attribute) if word & 0x80_ff80_8000 == 0x00_0a00_8000 => {
+            long_text(word, window).unwrap_or(0)
+        }
+        // The flags of spans have a number beyond one byte.
+        None if word & 0xffff == u64::from(message.wide_fixed32) => 6,
+        _ => 0,
     }
-    if message.plain.get(tag as usize) == Some(&true) {
-        return match tag & 7 {
-            2 if word & 0x8000 == 0 => Some(2 + (word >> 8 & 0x7f) as usize),
-            2 if word & 0x80_0000 == 0 => {
-                Some(3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize)
-            }
-            1 => Some(9),
-            5 => Some(5),
-            0 => {
-                // The first byte that has no continuation bit ends the number.
-                let last = !(word >> 8) & 0x0080_8080_8080_8080;
-                (last != 0).then(|| 2 + last.trailing_zeros() as usize / 8)
-            }
-            _ => None,
-        };
-    }
-    // The flags of spans have a number beyond one byte.
-    let wide = u64::from(message.wide_fixed32);
-    (wide != 0 && word & 0xffff == wide).then_some(6)
 }
 
 /// Whether the field of a value of this length, which begins with these bytes, holds one legal

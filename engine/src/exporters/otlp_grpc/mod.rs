@@ -462,6 +462,10 @@ impl Consumer for OtlpGrpc {
             outcome
         })
     }
+
+    fn judges(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -507,6 +507,10 @@ impl Consumer for OtlpHttp {
             outcome
         })
     }
+
+    fn judges(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //!
 //! Since callers wait for the answer, a batch leaves as soon as no other request
 //! on its core could still join it, those included that only have to be read from
-//! their sockets; `timeout` is only the upper bound. Requests are checked to the last byte
-//! before they are joined, so that one that is broken inside does not take others with it. What waits and how it is cut
-//! is in `pending`; here is when it leaves, and to whom it goes.
+//! their sockets; `timeout` is only the upper bound. One that is broken inside does not take
+//! others with it: requests are checked to the last byte before they are joined, or, where they
+//! go to one destination that reads all of them, after that has refused the joined one.
+//! What waits and how it is cut is in `pending`; here is when it leaves, and to whom it goes.
 
 pub mod config;
 mod pending;
@@ -183,7 +184,7 @@ impl Consumer for Batcher {
                 .borrow_mut()
                 .push(batch, &ticket, context.deadline);
             // Now, while its bytes are near; alone, it need not be checked.
-            self.inner.check(&shard);
+            self.inner.check_early(&shard);
             if self.inner.timeout.is_zero() || shard.items() >= self.inner.size {
                 // Without a timeout or a size nothing waits (collector.md §2.7).
                 let at_once = self.inner.timeout.is_zero() || self.inner.size == 0;
@@ -228,7 +229,7 @@ async fn flush(inner: Rc<Inner>, shard: Weak<Shard>) {
             break;
         }
     }
-    inner.check(&shard);
+    inner.check_early(&shard);
     let ready = shard.pending.borrow_mut().take_all(inner.max);
     shard.pending.borrow_mut().unwatch();
     inner.send_all(&shard, ready, false).await;
@@ -271,15 +272,19 @@ impl Inner {
         }
     }
 
-    /// Turns away what must not be joined with the rest.
-    fn check(&self, shard: &Shard) {
+    /// Turns away what must not be joined with the rest, unless that can be found out later. What
+    /// is cut has to be checked: its parts are no requests of anybody's.
+    fn check_early(&self, shard: &Shard) {
+        if self.next.judges() && (self.max == 0 || shard.items() <= self.max) {
+            return;
+        }
         let refused = shard.pending.borrow_mut().check();
         self.ledger.refused(refused as u64);
     }
 
     /// Sends what is full; `all`: what is not full, too.
     fn send_full(self: &Rc<Self>, shard: &Rc<Shard>, all: bool) {
-        self.check(shard);
+        self.check_early(shard);
         let ready = if all {
             shard.pending.borrow_mut().take_all(self.max)
         } else {
@@ -304,6 +309,7 @@ impl Inner {
         let Ready {
             batch,
             shares,
+            unchecked,
             deadline,
         } = piece;
         let (items, bytes) = (batch.item_count() as u64, batch.payload_len() as u64);
@@ -312,12 +318,32 @@ impl Inner {
         } else {
             self.metrics.sent_by_timeout(items, bytes);
         }
-        let context = RequestContext {
+        let mut context = RequestContext {
             deadline,
             metadata: shard.metadata.clone(),
             client: None,
+            unchecked,
         };
+        let kept = unchecked.then(|| batch.clone());
         let outcome = self.next.consume(batch, &context).await;
-        pending::settle(&shares, &outcome);
+        let (Some(batch), Outcome::Refused(refusal)) = (kept, &outcome) else {
+            return pending::settle(&shares, &outcome);
+        };
+        if refusal.retryable {
+            return pending::settle(&shares, &outcome);
+        }
+        let refused = Ready {
+            batch,
+            shares,
+            unchecked,
+            deadline,
+        };
+        let (again, refused) = refused.tell_apart(refusal);
+        self.ledger.refused(refused as u64);
+        if let Some(Ready { batch, shares, .. }) = again {
+            context.unchecked = false;
+            let outcome = self.next.consume(batch, &context).await;
+            pending::settle(&shares, &outcome);
+        }
     }
 }

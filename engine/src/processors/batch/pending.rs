@@ -84,6 +84,8 @@ pub(super) struct Ready {
     pub(super) batch: Batch,
     /// Whose items these are.
     pub(super) shares: Vec<Share>,
+    /// Nobody has looked inside yet.
+    pub(super) unchecked: bool,
     /// When the last caller stops waiting.
     pub(super) deadline: Instant,
 }
@@ -170,6 +172,11 @@ impl Pending {
         refused
     }
 
+    /// Whether some request was not checked; one that is alone need not be.
+    fn is_unchecked(&self) -> bool {
+        self.batches.len() > 1 && self.batches.iter().any(|waiting| !waiting.checked)
+    }
+
     /// Takes everything, in batches of at most `max` items (0: in one).
     pub(super) fn take_all(&mut self, max: usize) -> Vec<Ready> {
         self.take(max, 0)
@@ -183,6 +190,7 @@ impl Pending {
 
     fn take(&mut self, max: usize, size: usize) -> Vec<Ready> {
         let deadline = self.deadline.unwrap_or_else(Instant::now);
+        let unchecked = self.is_unchecked();
         let batches = std::mem::take(&mut self.batches);
         let batches = batches.into_iter().map(|waiting| waiting.batch).collect();
         let mut shares = std::mem::take(&mut self.shares);
@@ -219,6 +227,7 @@ impl Pending {
             ready.push(Ready {
                 batch,
                 shares,
+                unchecked,
                 deadline,
             });
         }
@@ -231,6 +240,49 @@ impl Pending {
             self.shares = shares;
         }
         ready
+    }
+}
+
+impl Ready {
+    /// What to do about requests that were joined unchecked and then refused for good: tells the
+    /// callers of those that are not valid inside, and gives back the others, to be sent again
+    /// without them. All are told of `refusal` if it is not that. Beside it, how many items were
+    /// refused.
+    pub(super) fn tell_apart(self, refusal: &Refusal) -> (Option<Ready>, usize) {
+        let total = self.batch.item_count();
+        let mut shares = VecDeque::from(self.shares);
+        let requests = self.batch.unjoin().unwrap_or_default();
+        let judged: Vec<_> = requests
+            .into_iter()
+            .map(|request| (request.validate(), request))
+            .collect();
+        if judged.iter().all(|(verdict, _)| verdict.is_ok()) {
+            settle(&Vec::from(shares), &Outcome::Refused(refusal.clone()));
+            return (None, total);
+        }
+        let (mut valid, mut theirs, mut refused) = (Vec::new(), Vec::new(), 0);
+        for (verdict, request) in judged {
+            let items = request.item_count();
+            let mut whose = cut(&mut shares, items);
+            match verdict {
+                Ok(()) => {
+                    valid.push(request);
+                    theirs.append(&mut whose);
+                }
+                Err(error) => {
+                    let refusal = Refusal::permanent(Code::InvalidArgument, error.to_string());
+                    settle(&whose, &Outcome::Refused(refusal));
+                    refused += items;
+                }
+            }
+        }
+        let again = Batch::join(valid).ok().flatten().map(|batch| Ready {
+            batch,
+            shares: theirs,
+            unchecked: false,
+            deadline: self.deadline,
+        });
+        (again, refused)
     }
 }
 

@@ -24,6 +24,8 @@ struct Sink {
     answers: RefCell<Vec<Outcome>>,
     held: Cell<bool>,
     waiting: RefCell<Vec<Waker>>,
+    /// It says of itself that it judges what it gets.
+    judges: Cell<bool>,
 }
 
 impl Sink {
@@ -58,6 +60,10 @@ impl Consumer for Sink {
             .await;
             answer
         })
+    }
+
+    fn judges(&self) -> bool {
+        self.judges.get()
     }
 }
 
@@ -181,35 +187,101 @@ fn requests_that_have_come_to_the_sockets_leave_together() {
 }
 
 // The receiver looks no further than to the items.
-#[test]
-fn a_request_that_is_broken_inside_takes_no_other_with_it() {
-    run(async {
-        let bench = Bench::new(Config {
-            timeout: LONG,
-            ..Config::default()
-        });
-        // A record whose body would end beyond it.
+impl Bench {
+    /// A record whose body would end beyond it, as a request in hand.
+    fn broken(&self) -> impl Future<Output = Outcome> + '_ {
         let bytes = [0x0a, 6, 0x12, 4, 0x12, 2, 0x2a, 5];
         let broken = Batch::from_protobuf(Signal::Logs, bytes.to_vec().into()).unwrap();
         assert_eq!(broken.item_count(), 1);
-        let in_hand = bench.core.in_hand.enter();
-        let broken = async {
-            let context = context();
-            let outcome = bench.batch.consume(broken, &context).await;
+        let in_hand = self.core.in_hand.enter();
+        async move {
+            let outcome = self.batch.consume(broken, &context()).await;
             drop(in_hand);
             outcome
-        };
-        let (before, outcome, after) = tokio::join!(bench.request(1), broken, bench.request(4));
-        assert_eq!((before, after), (Outcome::Accepted, Outcome::Accepted));
-        let Outcome::Refused(refusal) = outcome else {
-            panic!("{outcome:?}");
-        };
-        assert!(!refusal.retryable);
-        assert_eq!(refusal.code, Code::InvalidArgument);
-        assert!(refusal.message.contains("byte 6"), "{}", refusal.message);
-        assert_eq!(bench.sink.items(), [5]);
-        // What remains on its own is for the next to judge.
-        assert_eq!(bench.request(2).await, Outcome::Accepted);
+        }
+    }
+
+    /// Items that the processor itself counted as refused.
+    fn refused(&self) -> u64 {
+        let text = scrape(&self.core);
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("trunkline_pipeline_refused_items"));
+        let value = line.and_then(|line| line.rsplit(' ').next());
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+}
+
+#[test]
+fn a_request_that_is_broken_inside_takes_no_other_with_it() {
+    // Whether what follows judges, what it says first, and which batches it gets.
+    let cases: [(bool, Vec<Outcome>, &[usize]); 2] = [
+        (false, vec![], &[5]),
+        (true, vec![never("proto: illegal wireType 7")], &[6, 5]),
+    ];
+    for (judges, answers, sent) in cases {
+        run(async {
+            let bench = Bench::new(Config {
+                timeout: LONG,
+                ..Config::default()
+            });
+            bench.sink.judges.set(judges);
+            bench.sink.answers.replace(answers);
+            let broken = bench.broken();
+            let (before, outcome, after) = tokio::join!(bench.request(1), broken, bench.request(4));
+            assert_eq!((before, after), (Outcome::Accepted, Outcome::Accepted));
+            let Outcome::Refused(refusal) = outcome else {
+                panic!("{outcome:?}");
+            };
+            assert!(!refusal.retryable);
+            assert_eq!(refusal.code, Code::InvalidArgument);
+            assert!(refusal.message.contains("byte 6"), "{}", refusal.message);
+            assert_eq!(bench.sink.items(), sent);
+            assert_eq!(bench.refused(), 1);
+            // What remains on its own is for the next to judge.
+            assert_eq!(bench.request(2).await, Outcome::Accepted);
+        });
+    }
+}
+
+#[test]
+fn a_refusal_that_is_nobodys_fault_is_everybodys() {
+    // What the destination says, how often it is asked, and who counts.
+    let cases = [
+        (never("no such tenant"), 5),
+        // The exit of the pipeline counts these itself.
+        (retry("later", 1), 0),
+    ];
+    for (answer, counted) in cases {
+        run(async {
+            let bench = Bench::new(Config {
+                timeout: LONG,
+                ..Config::default()
+            });
+            bench.sink.judges.set(true);
+            bench.sink.answers.replace(vec![answer.clone()]);
+            let (first, second) = tokio::join!(bench.request(1), bench.request(4));
+            assert_eq!((&first, &second), (&answer, &answer));
+            assert_eq!(bench.sink.items(), [5]);
+            assert_eq!(bench.refused(), counted);
+        });
+    }
+}
+
+#[test]
+fn what_is_cut_is_checked_before() {
+    run(async {
+        let bench = Bench::new(Config {
+            timeout: LONG,
+            send_batch_size: 4,
+            send_batch_max_size: 4,
+            ..Config::default()
+        });
+        bench.sink.judges.set(true);
+        let (broken, other) = tokio::join!(bench.broken(), bench.request(6));
+        assert!(matches!(broken, Outcome::Refused(_)), "{broken:?}");
+        assert_eq!(other, Outcome::Accepted);
+        assert_eq!(bench.sink.items(), [4, 2]);
     });
 }
 

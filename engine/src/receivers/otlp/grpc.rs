@@ -155,6 +155,7 @@ impl GrpcService {
             deadline: timeout.map_or_else(|| Instant::now() + DEFAULT_DEADLINE, |t| begun + t),
             metadata: self.include_metadata.then(|| metadata(&head.headers)),
             client: peer,
+            unchecked: false,
         };
         let incoming = Incoming {
             signal,

@@ -184,6 +184,7 @@ impl HttpService {
                 deadline: Instant::now() + DEADLINE,
                 metadata: self.include_metadata.then(|| metadata(&with_host(head))),
                 client: peer,
+                unchecked: false,
             },
         };
         Ok(match self.ingest.ingest(incoming).await {

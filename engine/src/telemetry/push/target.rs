@@ -233,6 +233,7 @@ impl Sender {
             deadline: Instant::now() + limit,
             metadata: None,
             client: None,
+            unchecked: false,
         };
         match self.0.consume(batch, &context).await {
             Outcome::Accepted => Ok(()),
