@@ -25,7 +25,8 @@ pub(super) struct Did {
     pub source: String,
     /// Rows on which its condition held.
     pub matched: u64,
-    /// Rows that are another than before; `None`: not known.
+    /// Rows that are another than before, or have something else around them (a resource, a
+    /// scope, a metric); `None`: not known.
     pub changed: Option<usize>,
     /// Rows on which it failed.
     pub failed: u64,
@@ -141,8 +142,23 @@ pub(super) fn tree(batch: &Batch) -> Result<Value, String> {
     serde_json::from_slice(&text).map_err(|e| e.to_string())
 }
 
+/// A row, and what is around it that statements can write.
+type Row<'a> = (Vec<&'a Value>, &'a Value);
+
+/// Fields of what holds rows, up to the request, that are no rows themselves.
+const AROUND: [&str; 8] = [
+    "resource",
+    "scope",
+    "name",
+    "description",
+    "unit",
+    "metadata",
+    "aggregationTemporality",
+    "isMonotonic",
+];
+
 /// The rows of a context in a request, in order.
-fn rows(signal: Signal, context: Context, request: &Value) -> Vec<&Value> {
+fn rows(signal: Signal, context: Context, request: &Value) -> Vec<Row<'_>> {
     let (resources, scopes, items) = match signal {
         Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
         Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
@@ -156,25 +172,39 @@ fn rows(signal: Signal, context: Context, request: &Value) -> Vec<&Value> {
         Context::Exemplar => &[resources, scopes, items, ".", "dataPoints", "exemplars"],
         _ => &[resources, scopes, items],
     };
-    let mut at = vec![request];
+    let mut at: Vec<Row<'_>> = vec![(Vec::new(), request)];
     for key in path {
         at = match key.strip_prefix('.') {
             // Whatever the type of the metric.
             Some("") => at
-                .iter()
-                .flat_map(|value| value.as_object().into_iter().flat_map(|map| map.values()))
-                .filter(|value| value.is_object())
+                .into_iter()
+                .flat_map(|row| {
+                    let members = row.1.as_object().into_iter().flat_map(|map| map.values());
+                    let data = members.filter(|value| value.is_object());
+                    let around = around(row);
+                    data.map(move |value| (around.clone(), value))
+                })
                 .collect(),
             Some(key) => at
-                .iter()
-                .map(|v| v.get(key).unwrap_or(&Value::Null))
+                .into_iter()
+                .map(|(around, value)| (around, value.get(key).unwrap_or(&Value::Null)))
                 .collect(),
             None => at
-                .iter()
-                .filter_map(|value| value.get(key)?.as_array())
-                .flatten()
+                .into_iter()
+                .flat_map(|row| {
+                    let held = row.1.get(key).and_then(Value::as_array);
+                    let around = around(row);
+                    let held = held.into_iter().flatten();
+                    held.map(move |value| (around.clone(), value))
+                })
                 .collect(),
         };
     }
     at
+}
+
+/// What is around the rows that this one holds.
+fn around<'a>((around, value): Row<'a>) -> Vec<&'a Value> {
+    let fields = AROUND.iter().filter_map(|key| value.get(key));
+    around.into_iter().chain(fields).collect()
 }

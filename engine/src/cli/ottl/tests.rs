@@ -56,6 +56,17 @@ fn what_changes_nothing_says_so() {
 }
 
 #[test]
+fn a_change_of_what_is_around_a_row_counts_for_it() {
+    let statement = r#"set(resource.attributes["q"], 5) where log.severity_number == 9"#;
+    let one = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":9},{}]}]}]}"#;
+    let said = say(&[statement], one).unwrap();
+    assert!(
+        said.contains("        1        2        0  set(resource"),
+        "{said}"
+    );
+}
+
+#[test]
 fn several_requests_are_each_shown() {
     let two = format!("{LOGS}\n{LOGS}");
     let said = say(&["set(log.severity_number, 1)"], &two).unwrap();
