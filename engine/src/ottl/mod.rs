@@ -3,6 +3,7 @@
 //! statements mean is `trunkline_ottl`'s; when they run is each component's.
 
 pub mod emptied;
+mod groups;
 
 use std::{
     cell::Cell,
@@ -11,6 +12,7 @@ use std::{
 
 use trunkline_ottl::{error::Diagnostics, run};
 
+pub use self::groups::{Grouped, Groups};
 use crate::{
     component::{Printed, RequestContext, Setting, Shape, choice},
     config::{

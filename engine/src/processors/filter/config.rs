@@ -2,12 +2,9 @@
 //! and the oldest form, `include` and `exclude`. What they are compiled to is in `plan`.
 
 use crate::{
-    component::{Printed, Problems, Setting, Shape, declare},
-    config::{
-        diagnostics::Decoder,
-        node::{Node, Value},
-    },
-    ottl::{ErrorMode, Statement},
+    component::{Problems, declare},
+    config::node::Value,
+    ottl::{self, ErrorMode, Grouped, Statement},
     processors::attributes::config::{MatchAttribute, Matching, RegexpSettings},
 };
 
@@ -198,64 +195,26 @@ impl LogSeverity {
     }
 }
 
-/// A list of conditions, or of groups of them; plain conditions are one group.
-#[derive(Clone, Debug, Default)]
-pub struct Groups(pub Vec<Group>);
+/// A list of conditions, or of groups of them.
+pub type Groups = ottl::Groups<Group>;
 
 const MIXED: &str = "configuring multiple configuration styles is not supported, please use only \
                      Basic configuration or only Advanced configuration";
 
-impl Setting for Groups {
-    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
-        let items = match &node.value {
-            Value::Null => return,
-            Value::Sequence(items) => items,
-            _ => {
-                let phrase = format!(
-                    "expected a list of conditions or groups, got '{}'",
-                    node.go_type()
-                );
-                return cx.error(node, phrase, None);
-            }
-        };
-        let mut groups: Vec<Group> = Vec::new();
-        let mut flat: Vec<Statement> = Vec::new();
-        for (i, item) in items.iter().enumerate() {
-            cx.at_index(i, |cx| match &item.value {
-                Value::Null if item.original.is_none() => {
-                    cx.error(item, "condition cannot be empty", None);
-                }
-                Value::Text(_) | Value::Null if groups.is_empty() => {
-                    let mut condition = Statement::default();
-                    condition.decode(item, cx);
-                    flat.push(condition);
-                }
-                Value::Text(_) | Value::Null => cx.error(item, MIXED, None),
-                _ if !flat.is_empty() => cx.error(item, MIXED, None),
-                _ => {
-                    let mut group = Group::default();
-                    group.decode(item, cx);
-                    groups.push(group);
-                }
-            });
+impl Grouped for Group {
+    const EXPECTED: &'static str = "a list of conditions or groups";
+    const MISSING: &'static str = "condition cannot be empty";
+    const AFTER_GROUPS: Option<&'static str> = Some(MIXED);
+    const AFTER_PLAIN: (&'static str, Option<&'static str>) = (MIXED, None);
+
+    fn is_plain(value: &Value) -> bool {
+        matches!(value, Value::Text(_) | Value::Null)
+    }
+    fn plain(conditions: Vec<Statement>) -> Group {
+        Group {
+            conditions,
+            ..Group::default()
         }
-        if !flat.is_empty() {
-            groups.push(Group {
-                conditions: flat,
-                ..Group::default()
-            });
-        }
-        self.0 = groups;
-    }
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-    fn print(&self) -> Printed {
-        Printed::List(self.0.iter().map(Setting::print).collect())
-    }
-    fn shape(&self) -> Shape {
-        let group = Group::default().shape();
-        Shape::List(Box::new(Shape::TextOr(Box::new(group))))
     }
 }
 

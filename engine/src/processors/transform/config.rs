@@ -5,13 +5,9 @@ use trunkline_ottl::{Compiler, Program, contexts::Context, functions::Host, run}
 use trunkline_proto::Signal;
 
 use crate::{
-    component::{Printed, Problems, Setting, Shape, declare},
-    config::{
-        Gates,
-        diagnostics::Decoder,
-        node::{Node, Value},
-    },
-    ottl::{ErrorMode, Fault, Statement, faults},
+    component::{Problems, declare},
+    config::{Gates, node::Value},
+    ottl::{self, ErrorMode, Fault, Grouped, Statement, faults},
 };
 
 declare! {
@@ -48,66 +44,25 @@ declare! {
 }
 
 /// A list of statements, or of groups of them. Statements that follow groups are a group.
-#[derive(Clone, Debug, Default)]
-pub struct Groups(Vec<Group>);
+pub type Groups = ottl::Groups<Group>;
 
-impl Setting for Groups {
-    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
-        let items = match &node.value {
-            Value::Null => return,
-            Value::Sequence(items) => items,
-            _ => {
-                let phrase = format!(
-                    "expected a list of statements or groups, got '{}'",
-                    node.go_type()
-                );
-                return cx.error(node, phrase, None);
-            }
-        };
-        let mut groups: Vec<Group> = Vec::new();
-        let mut flat: Vec<Statement> = Vec::new();
-        for (i, item) in items.iter().enumerate() {
-            cx.at_index(i, |cx| match &item.value {
-                Value::Mapping(_) if flat.is_empty() => {
-                    let mut group = Group::default();
-                    group.decode(item, cx);
-                    groups.push(group);
-                }
-                Value::Mapping(_) => {
-                    let hint = "put all statements into groups".to_owned();
-                    cx.error(
-                        item,
-                        "a group of statements cannot follow plain statements",
-                        Some(hint),
-                    );
-                }
-                Value::Null if item.original.is_none() => {
-                    cx.error(item, "expected a statement or a group, got nothing", None);
-                }
-                _ => {
-                    let mut statement = Statement::default();
-                    statement.decode(item, cx);
-                    flat.push(statement);
-                }
-            });
+impl Grouped for Group {
+    const EXPECTED: &'static str = "a list of statements or groups";
+    const MISSING: &'static str = "expected a statement or a group, got nothing";
+    const AFTER_GROUPS: Option<&'static str> = None;
+    const AFTER_PLAIN: (&'static str, Option<&'static str>) = (
+        "a group of statements cannot follow plain statements",
+        Some("put all statements into groups"),
+    );
+
+    fn is_plain(value: &Value) -> bool {
+        !matches!(value, Value::Mapping(_))
+    }
+    fn plain(statements: Vec<Statement>) -> Group {
+        Group {
+            statements,
+            ..Group::default()
         }
-        if !flat.is_empty() {
-            groups.push(Group {
-                statements: flat,
-                ..Group::default()
-            });
-        }
-        self.0 = groups;
-    }
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-    fn print(&self) -> Printed {
-        Printed::List(self.0.iter().map(Setting::print).collect())
-    }
-    fn shape(&self) -> Shape {
-        let group = Group::default().shape();
-        Shape::List(Box::new(Shape::TextOr(Box::new(group))))
     }
 }
 
