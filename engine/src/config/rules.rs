@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     component::{ComponentId, Kind, Optional, PipelineId, Problem, Problems, Setting},
-    connectors::routing,
+    connectors::{self, routing},
     exporters::{self, otlp_grpc, otlp_http},
     extensions::{health_check, zpages},
     net::config::{Compression, HttpServer, Middleware},
@@ -477,7 +477,7 @@ fn connectors(settings: &Settings, out: &mut Vec<Diagnostic>) {
                 to.contains(&id) && from.iter().all(|from| from.signal == id.signal)
             };
             for missing in config.pipelines().filter(|id| !fed(id)) {
-                let text = routing::missing(missing);
+                let text = connectors::missing(missing);
                 error(format!("failed to create connector \"{id}\": {text}"));
             }
         }

@@ -2,6 +2,7 @@
 //! what statements may know of the request, and warnings that do not flood the log. What
 //! statements mean is `trunkline_ottl`'s; when they run is each component's.
 
+mod conditions;
 pub mod emptied;
 mod groups;
 
@@ -10,11 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use trunkline_ottl::{error::Diagnostics, run};
+use tonic::Code;
+use trunkline_ottl::{error::Diagnostics, failure::Failure, run};
+use trunkline_proto::batch::Error;
 
-pub use self::groups::{Grouped, Groups};
+pub use self::{
+    conditions::{ByContext, Conditions},
+    groups::{Grouped, Groups},
+};
 use crate::{
-    component::{Printed, RequestContext, Setting, Shape, choice},
+    component::{Printed, Problems, Refusal, RequestContext, Setting, Shape, choice},
     config::{
         diagnostics::Decoder,
         node::{Node, Position},
@@ -103,6 +109,71 @@ pub fn faults<'a>(
         .iter()
         .map(|error| (place(error.source_text()), error.to_string()));
     located.collect()
+}
+
+/// Tells of each fault where it stands.
+pub fn tell(faults: Vec<Fault>, problems: &mut Problems) {
+    for (at, text) in faults {
+        match at {
+            Some(at) => problems.push_at(&at, text),
+            None => problems.push(text),
+        }
+    }
+}
+
+/// The faults without their places, as one text.
+pub fn joined(faults: Vec<Fault>, separator: &str) -> String {
+    let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
+    texts.join(separator)
+}
+
+/// Why a request goes no further.
+#[derive(Debug)]
+pub enum Refused {
+    /// It is not valid.
+    Invalid(Error),
+    /// A statement or condition failed, and the error mode is `propagate`.
+    Stopped(run::Stopped),
+    /// There is no memory to take it apart.
+    NoRoom,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        Refused::Invalid(error)
+    }
+}
+
+impl From<run::Stopped> for Refused {
+    fn from(stopped: run::Stopped) -> Refused {
+        match stopped.cause {
+            // Not a statement's: the request cannot be taken apart.
+            Failure::Batch(error) if stopped.source.is_empty() => Refused::Invalid(error),
+            _ => Refused::Stopped(stopped),
+        }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(cause: Failure) -> Refused {
+        Refused::from(run::Stopped {
+            source: String::new(),
+            condition: true,
+            row: 0,
+            cause,
+        })
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Refusal {
+        match refused {
+            Refused::Invalid(error) => Refusal::permanent(Code::InvalidArgument, error.to_string()),
+            // An error that is not marked permanent: the Collector lets callers try again.
+            Refused::Stopped(stopped) => Refusal::retry(stopped.to_string(), None),
+            Refused::NoRoom => Refusal::no_room(),
+        }
+    }
 }
 
 /// What statements may know of a request. There are no authenticators yet.

@@ -1,17 +1,15 @@
 //! Keys and defaults of the connector `routing`, and its table compiled: of each route in which
 //! context it is asked, and how.
 
-use std::{cell::RefCell, sync::Arc};
-
 use trunkline_ottl::{
-    Compiler, Program, columns::Executor, contexts::Context, functions::Host, program::ConditionOf,
+    Compiler, Program, contexts::Context, functions::Host, program::ConditionOf, run,
 };
 
 use super::request::Header;
 use crate::{
     component::{PipelineId, Printed, Problems, Setting, Shape, choice, declare},
     config::{diagnostics::Decoder, node::Node},
-    ottl::{ErrorMode, Fault, Statement, faults},
+    ottl::{self, Conditions, ErrorMode, Fault, Statement, faults},
 };
 
 declare! {
@@ -89,8 +87,8 @@ impl Setting for Pipeline {
 pub enum Question {
     /// A header of the request.
     Header(Header),
-    /// Conditions on rows, or on the request. Borrowed only while they are asked.
-    Condition(Box<RefCell<Executor>>),
+    /// Conditions on rows, or on the request.
+    Condition(Conditions),
     /// A statement, run on rows.
     Statement(Program),
 }
@@ -100,7 +98,7 @@ impl Question {
     pub fn context(&self) -> Option<Context> {
         match self {
             Question::Header(_) => None,
-            Question::Condition(executor) => Some(executor.borrow().program().context),
+            Question::Condition(conditions) => Some(conditions.context()),
             Question::Statement(program) => Some(program.context),
         }
     }
@@ -121,13 +119,8 @@ impl Config {
             problems.push("invalid routing table: the routing table is empty");
         }
         for route in &self.table {
-            if let Err(wrong) = route.checked() {
-                for (at, text) in wrong {
-                    match at {
-                        Some(at) => problems.push_at(&at, text),
-                        None => problems.push(text),
-                    }
-                }
+            if let Err(faults) = route.checked() {
+                ottl::tell(faults, problems);
             }
         }
     }
@@ -154,14 +147,14 @@ impl Route {
         if self.pipelines.is_empty() {
             return fail("invalid route: no pipelines defined");
         }
-        self.question()
+        self.question(run::ErrorMode::Ignore)
     }
 
-    /// What it asks.
+    /// What it asks; `mode` says what happens when that fails.
     ///
     /// # Errors
     /// What is wrong with its context, statement or condition.
-    pub fn question(&self) -> Result<Question, Vec<Fault>> {
+    pub fn question(&self, mode: run::ErrorMode) -> Result<Question, Vec<Fault>> {
         let place = || match self.condition.text.is_empty() {
             true => Some(self.statement.at.clone()),
             false => Some(self.condition.at.clone()),
@@ -179,8 +172,8 @@ impl Route {
         let compiler = Compiler::new(Host::Routing, &CONTEXTS);
         if self.context.is_empty() {
             // Paths without a context were those of resources before there was inference.
-            return self.compile(&compiler).or_else(|wrong| {
-                self.compile(&compiler.in_context(Context::Resource))
+            return self.compile(&compiler, mode).or_else(|wrong| {
+                self.compile(&compiler.in_context(Context::Resource), mode)
                     .map_err(|_| wrong)
             });
         }
@@ -188,7 +181,7 @@ impl Route {
             .into_iter()
             .find(|context| context.name() == self.context);
         match named {
-            Some(context) => self.compile(&compiler.in_context(context)),
+            Some(context) => self.compile(&compiler.in_context(context), mode),
             None => Err(vec![(
                 place(),
                 format!("invalid context: {}", self.context),
@@ -196,14 +189,9 @@ impl Route {
         }
     }
 
-    fn compile(&self, compiler: &Compiler) -> Result<Question, Vec<Fault>> {
+    fn compile(&self, compiler: &Compiler, mode: run::ErrorMode) -> Result<Question, Vec<Fault>> {
         let asked = |context, condition: ConditionOf| {
-            let program = Arc::new(Program {
-                context,
-                conditions: vec![condition],
-                statements: Vec::new(),
-            });
-            Question::Condition(Box::new(RefCell::new(Executor::new(program))))
+            Question::Condition(Conditions::new(context, vec![condition], mode))
         };
         if self.statement.text.is_empty() {
             return match compiler.condition(&self.condition.text) {

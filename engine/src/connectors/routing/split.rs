@@ -6,22 +6,21 @@ use std::sync::Arc;
 
 use trunkline_ottl::{
     contexts::Context,
-    failure::Failure,
-    run::{self, ErrorMode, Request, RowFailure, Selected, Stopped, Verdict},
+    run::{self, ErrorMode, Request, RowFailure, Selected, Verdict},
 };
 use trunkline_proto::{
     Batch, Signal,
-    batch::{Error, Level},
+    batch::{Data, Level},
 };
 
-use super::config::{Action, Question};
+use super::{
+    super::parts::{Split, copy, keep},
+    config::{Action, Question},
+};
 use crate::{
     component::RequestContext,
-    net::admission::{Budget, Charge, ROW},
-    ottl::{
-        Said,
-        emptied::{drop_emptied, holders},
-    },
+    net::admission::Budget,
+    ottl::{Refused, Said, emptied::holders},
 };
 
 /// A route of the table, compiled.
@@ -33,7 +32,7 @@ pub struct Route {
     pub action: Action,
     /// The number of its destination.
     pub destination: usize,
-    /// What was said of failures.
+    /// What was said of failures of a statement.
     pub said: Said,
 }
 
@@ -50,40 +49,12 @@ pub struct Table {
     pub mode: ErrorMode,
 }
 
-/// A request, split.
-#[derive(Debug, Default)]
-pub struct Split {
-    /// Destinations, and what goes there.
-    pub parts: Vec<(usize, Batch)>,
-    /// Items that no route took, and for which there is no default.
-    pub dropped: u64,
-    /// The memory that copies of the request need.
-    pub charges: Vec<Charge>,
-}
-
-/// Why a request goes nowhere.
-#[derive(Debug)]
-pub enum Refused {
-    /// It is not valid.
-    Invalid(Error),
-    /// A condition failed, and the error mode is `propagate`.
-    Stopped(Stopped),
-    /// There is no memory to take it apart.
-    NoRoom,
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Refused {
-        Refused::Invalid(error)
-    }
-}
-
 impl Table {
     /// Whether some route looks at the request.
     pub fn reads_request(&self) -> bool {
         self.routes.iter().any(|route| match &route.question {
             Question::Header(_) => false,
-            Question::Condition(executor) => executor.borrow().program().reads_request(),
+            Question::Condition(conditions) => conditions.reads_request(),
             Question::Statement(program) => program.reads_request(),
         })
     }
@@ -134,77 +105,48 @@ impl Table {
         }
         let mut left = Selected::with_capacity(rows.len());
         rows.iter().for_each(|row| left.insert(*row));
-        let nowhere = u32::MAX;
-        let mut groups = vec![nowhere; rows.len()];
+        let mut groups = vec![self.default.map(|default| default as u32); rows.len()];
         for route in &self.routes {
             if left.is_empty() {
                 break;
             }
-            let verdict = match &route.question {
-                Question::Header(header) => {
-                    let headers = context.metadata.iter().flat_map(|all| all.iter());
-                    all_or_nothing(header.matches(headers))
-                }
-                Question::Condition(executor) => {
-                    let mut executor = executor.borrow_mut();
-                    let among = executor.program().context.level().map(|_| &left);
-                    let mut tell = |failure: RowFailure<'_>| tell(&route.said, &failure);
-                    let asked = executor.select(data, among, request, self.mode, &mut tell);
-                    asked.map_err(refused)?
-                }
-                // Statements never move whole resources.
-                Question::Statement(_) => Verdict::default(),
-            };
-            if let Some(stopped) = verdict.stopped {
-                return Err(Refused::Stopped(stopped));
-            }
+            let verdict = self.ask(route, data, Some(&left), request, context)?;
             let whole = route.question.context() != Some(Context::Resource);
             for (row, group) in rows.iter().zip(&mut groups) {
                 let asked = if whole { 0 } else { *row };
                 if left.contains(*row) && verdict.selected.contains(asked) {
                     left.remove(*row);
-                    *group = route.destination as u32;
+                    *group = Some(route.destination as u32);
                 }
             }
         }
-        let default = self.default.map_or(nowhere, |default| default as u32);
-        for group in groups.iter_mut().filter(|group| **group == nowhere) {
-            *group = default;
+        Ok(Split::resources(batch, &groups, self.destinations)?)
+    }
+
+    /// What a route says of a request.
+    fn ask(
+        &self,
+        route: &Route,
+        data: &mut Data,
+        among: Option<&Selected>,
+        request: &Request,
+        context: &RequestContext,
+    ) -> Result<Verdict, Refused> {
+        let verdict = match &route.question {
+            Question::Header(header) => {
+                let headers = context.metadata.iter().flat_map(|all| all.iter());
+                all_or_nothing(header.matches(headers))
+            }
+            Question::Condition(conditions) => conditions.ask(data, among, request)?,
+            Question::Statement(program) => {
+                let mut tell = |failure: RowFailure<'_>| tell(&route.said, &failure);
+                run::matches(program, data, request, self.mode, &mut tell)?
+            }
+        };
+        match verdict.stopped {
+            Some(stopped) => Err(Refused::Stopped(stopped)),
+            None => Ok(verdict),
         }
-        let items = batch.item_count() as u64;
-        let first = groups.first().copied().unwrap_or(default);
-        if groups.iter().all(|group| *group == first) {
-            // All goes one way: as it came.
-            return Ok(match first == nowhere {
-                true => Split {
-                    dropped: items,
-                    ..Split::default()
-                },
-                false => Split {
-                    parts: vec![(first as usize, batch)],
-                    ..Split::default()
-                },
-            });
-        }
-        let groups: Vec<Option<u32>> = groups
-            .into_iter()
-            .map(|group| (group != nowhere).then_some(group))
-            .collect();
-        let named: Vec<bool> = (0..self.destinations as u32)
-            .map(|group| groups.contains(&Some(group)))
-            .collect();
-        let parts = batch.partition_resources(&groups, self.destinations as u32)?;
-        let parts: Vec<(usize, Batch)> = parts
-            .into_iter()
-            .enumerate()
-            .filter(|(group, _)| named.get(*group) == Some(&true))
-            .collect();
-        let routed: u64 = parts.iter().map(|(_, part)| part.item_count() as u64).sum();
-        Ok(Split {
-            parts,
-            dropped: items.saturating_sub(routed),
-            charges: Vec::new(),
-        })
     }
 
     /// Routes take rows of any level: each has a copy of the request in which only its rows are.
@@ -222,24 +164,7 @@ impl Table {
             if data.rows(Level::Resource)?.is_empty() {
                 break;
             }
-            let mut tell = |failure: RowFailure<'_>| tell(&route.said, &failure);
-            let verdict = match &route.question {
-                Question::Header(header) => {
-                    let headers = context.metadata.iter().flat_map(|all| all.iter());
-                    all_or_nothing(header.matches(headers))
-                }
-                Question::Condition(executor) => {
-                    let mut executor = executor.borrow_mut();
-                    let asked = executor.select(data, None, request, self.mode, &mut tell);
-                    asked.map_err(refused)?
-                }
-                Question::Statement(program) => {
-                    run::matches(program, data, request, self.mode, &mut tell).map_err(refused)?
-                }
-            };
-            if let Some(stopped) = verdict.stopped {
-                return Err(Refused::Stopped(stopped));
-            }
+            let verdict = self.ask(route, data, None, request, context)?;
             let selected = verdict.selected;
             if selected.is_empty() {
                 continue;
@@ -255,7 +180,7 @@ impl Table {
                     Action::Copy => taken.push((route.destination, rest.clone())),
                     Action::Move => {
                         taken.push((route.destination, rest));
-                        return finish(taken, None, None, charges);
+                        return Ok(Split::rows(taken, None, None, charges)?);
                     }
                 }
                 continue;
@@ -275,14 +200,8 @@ impl Table {
                 keep(&mut rest, level, |row| !selected.contains(row))?;
             }
         }
-        finish(taken, Some(rest), self.default, charges)
+        Ok(Split::rows(taken, Some(rest), self.default, charges)?)
     }
-}
-
-/// Charges what a copy of the tables of a request taken apart needs.
-fn copy(batch: &Batch, budget: &Arc<Budget>) -> Result<Charge, Refused> {
-    let rows = batch.item_count().saturating_mul(ROW);
-    budget.charge(rows).ok_or(Refused::NoRoom)
 }
 
 /// A verdict on the request as a whole.
@@ -294,71 +213,14 @@ fn all_or_nothing(holds: bool) -> Verdict {
     verdict
 }
 
-fn refused(failure: Failure) -> Refused {
-    match failure {
-        Failure::Batch(error) => Refused::Invalid(error),
-        cause => Refused::Stopped(Stopped {
-            source: String::new(),
-            condition: true,
-            row: 0,
-            cause,
-        }),
-    }
-}
-
-/// Leaves some rows of a level in a request, and what is around them.
-fn keep(batch: &mut Batch, level: Level, mut keep: impl FnMut(u32) -> bool) -> Result<(), Error> {
-    let data = batch.open()?;
-    data.retain_rows(level, &mut keep)?;
-    drop_emptied(data, level)
-}
-
-/// Joins what goes to one destination, and gives the rest to the default.
-fn finish(
-    mut taken: Vec<(usize, Batch)>,
-    rest: Option<Batch>,
-    default: Option<usize>,
-    charges: Vec<Charge>,
-) -> Result<Split, Refused> {
-    let mut split = Split {
-        charges,
-        ..Split::default()
-    };
-    if let Some(mut rest) = rest {
-        let is_empty = rest.open()?.rows(Level::Resource)?.is_empty();
-        match default {
-            _ if is_empty => {}
-            Some(default) => taken.push((default, rest)),
-            None => split.dropped = rest.item_count() as u64,
-        }
-    }
-    while let Some((destination, _)) = taken.first() {
-        let destination = *destination;
-        let (mut here, others): (Vec<_>, Vec<_>) =
-            taken.into_iter().partition(|(of, _)| *of == destination);
-        taken = others;
-        match here.len() {
-            1 => split.parts.append(&mut here),
-            _ => {
-                let batches = here.into_iter().map(|(_, batch)| batch).collect();
-                let joined = Batch::join(batches)?;
-                split
-                    .parts
-                    .extend(joined.map(|joined| (destination, joined)));
-            }
-        }
-    }
-    Ok(split)
-}
-
-/// Logs that a condition failed, unless the same was logged a moment ago.
+/// Logs that a statement failed, unless the same was logged a moment ago.
 fn tell(said: &Said, failure: &RowFailure<'_>) {
     if let Some(held_back) = said.again() {
         tracing::warn!(
-            condition = failure.source,
+            statement = failure.source,
             error = %failure.cause,
             held_back,
-            "failed to eval condition"
+            "failed to execute statement"
         );
     }
 }

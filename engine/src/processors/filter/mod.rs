@@ -6,28 +6,24 @@ pub mod config;
 mod matching;
 mod plan;
 
-use std::{future::ready, rc::Rc, sync::Arc};
+use std::rc::Rc;
 
-use tonic::Code;
-use trunkline_ottl::{
-    failure::Failure,
-    run::{Request, RowFailure, Selected, Stopped},
-};
+use trunkline_ottl::run::{Request, Selected, Stopped};
 use trunkline_proto::{
     Batch, Signal,
-    batch::{Data, Error, Level},
+    batch::{Data, Level},
 };
 
 use self::{
     config::Config,
     plan::{Plan, Step},
 };
+use super::editing::{Editing, Left};
 use crate::{
-    component::{ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext},
+    component::{ConsumeFuture, Consumer, CoreContext, Refusal, RequestContext},
     config::Gates,
-    net::admission::{Budget, ROW},
-    ottl::{Said, emptied::drop_emptied, known},
-    telemetry::{FilterMetrics, PipelineLedger},
+    ottl::{Refused, emptied::drop_emptied, known},
+    telemetry::{FilterMetrics, PipelineLedger, ProcessorMetrics},
 };
 
 /// Drops rows of the batches that pass.
@@ -38,9 +34,7 @@ pub struct Filter {
     /// The reason in the ledger: the processor's id.
     id: String,
     metrics: FilterMetrics,
-    ledger: Rc<PipelineLedger>,
-    budget: Arc<Budget>,
-    next: Rc<dyn Consumer>,
+    editing: Editing,
 }
 
 /// Builds the processor `filter` with the id `id` for a pipeline of `signal`.
@@ -62,32 +56,13 @@ pub fn build(
         plan,
         id: id.to_owned(),
         metrics: FilterMetrics::new(&core.registry, core.core, id, signal),
-        ledger: ledger.clone(),
-        budget: core.budget.clone(),
-        next,
+        editing: Editing::new(
+            ProcessorMetrics::new(&core.registry, core.core, id, signal),
+            core,
+            ledger,
+            next,
+        ),
     }))
-}
-
-/// What is left of a request.
-enum Left {
-    /// Something.
-    Some,
-    /// Nothing at all: it goes nowhere.
-    Nothing,
-}
-
-/// Why a batch does not go on.
-enum Refused {
-    /// It is not valid.
-    Invalid(Error),
-    /// Conditions failed, and the error mode is `propagate`.
-    Stopped(Stopped),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Refused {
-        Refused::Invalid(error)
-    }
 }
 
 impl Filter {
@@ -114,6 +89,24 @@ impl Filter {
         stopped.map_or(Ok(Left::Some), |stopped| Err(Refused::Stopped(stopped)))
     }
 
+    /// Drops from a request, and counts what was dropped: in the metrics also where the request
+    /// is refused, as in the Collector.
+    fn filter(&self, batch: &mut Batch, context: &RequestContext) -> Result<Left, Refusal> {
+        let items = batch.item_count() as u64;
+        let applied = self.apply(batch, context);
+        let left = match applied {
+            Ok(Left::Nothing) => 0,
+            _ => batch.item_count() as u64,
+        };
+        let dropped = items.saturating_sub(left);
+        self.metrics.filtered(dropped);
+        let left = applied?;
+        if dropped > 0 {
+            self.editing.ledger.dropped(&self.id, dropped);
+        }
+        Ok(left)
+    }
+
     /// The rows that a step drops.
     fn ask(
         &self,
@@ -124,23 +117,8 @@ impl Filter {
     ) -> Result<Selected, Refused> {
         match step {
             Step::Matching(matching) => Ok(matching.drops(data)?),
-            Step::Conditions {
-                executor,
-                mode,
-                said,
-            } => {
-                let mut tell = |failure: RowFailure<'_>| tell(said, &failure);
-                let mut executor = executor.borrow_mut();
-                let verdict = executor.select(data, None, request, *mode, &mut tell);
-                let verdict = verdict.map_err(|failure| match failure {
-                    Failure::Batch(error) => Refused::Invalid(error),
-                    cause => Refused::Stopped(Stopped {
-                        source: String::new(),
-                        condition: true,
-                        row: 0,
-                        cause,
-                    }),
-                })?;
+            Step::Conditions(conditions) => {
+                let verdict = conditions.ask(data, None, request)?;
                 if stopped.is_none() {
                     *stopped = verdict.stopped;
                 }
@@ -150,67 +128,13 @@ impl Filter {
     }
 }
 
-/// Logs that a condition failed, unless the same was logged a moment ago.
-fn tell(said: &[Said], failure: &RowFailure<'_>) {
-    let said = said.get(failure.statement.unwrap_or_default());
-    let Some(held_back) = said.and_then(Said::again) else {
-        return;
-    };
-    tracing::warn!(
-        condition = failure.source,
-        error = %failure.cause,
-        held_back,
-        "failed to eval condition"
-    );
-}
-
 impl Consumer for Filter {
-    fn consume<'a>(&'a self, mut batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
-        if self.plan.passes.is_empty() {
-            let items = batch.item_count() as u64;
-            self.metrics.processor().processed(items, items);
-            return self.next.consume(batch, context);
+    fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
+        match self.plan.passes.is_empty() {
+            true => self.editing.untouched(batch, context),
+            false => self
+                .editing
+                .pass_left(batch, context, |batch| self.filter(batch, context)),
         }
-        let items = batch.item_count() as u64;
-        let metrics = self.metrics.processor();
-        // Taking a request apart takes memory of its own: charged before it is taken.
-        let Some(charge) = self.budget.charge(batch.item_count().saturating_mul(ROW)) else {
-            metrics.processed(items, 0);
-            self.ledger.refused(items);
-            return Box::pin(ready(Outcome::Refused(Refusal::no_room())));
-        };
-        let applied = metrics.timed(|| self.apply(&mut batch, context));
-        let left = match applied {
-            Ok(Left::Nothing) => 0,
-            _ => batch.item_count() as u64,
-        };
-        self.metrics.filtered(items.saturating_sub(left));
-        let refusal = match applied {
-            Ok(fate) => {
-                metrics.processed(items, left);
-                if items > left {
-                    self.ledger.dropped(&self.id, items - left);
-                }
-                return match fate {
-                    Left::Nothing => Box::pin(ready(Outcome::Accepted)),
-                    Left::Some => {
-                        let next = self.next.consume(batch, context);
-                        Box::pin(async move {
-                            let outcome = next.await;
-                            drop(charge);
-                            outcome
-                        })
-                    }
-                };
-            }
-            Err(Refused::Invalid(error)) => {
-                Refusal::permanent(Code::InvalidArgument, error.to_string())
-            }
-            // An error that is not marked permanent: the Collector lets callers try again.
-            Err(Refused::Stopped(stopped)) => Refusal::retry(stopped.to_string(), None),
-        };
-        metrics.processed(items, 0);
-        self.ledger.refused(items);
-        Box::pin(ready(Outcome::Refused(refusal)))
     }
 }

@@ -1,11 +1,7 @@
 //! Configuration of the processor `filter`, compiled for a signal: what is asked of the rows of
 //! which level, in which order. The oldest form (`include`, `exclude`) is in `matching`.
 
-use std::{cell::RefCell, sync::Arc};
-
-use trunkline_ottl::{
-    Compiler, Program, columns::Executor, contexts::Context, functions::Host, run,
-};
+use trunkline_ottl::{Compiler, contexts::Context, functions::Host};
 use trunkline_proto::{Signal, batch::Level};
 
 use super::{
@@ -15,7 +11,7 @@ use super::{
 use crate::{
     component::Problems,
     config::Gates,
-    ottl::{ErrorMode, Fault, Said, Statement, faults},
+    ottl::{self, ByContext, Conditions, Fault, Statement},
 };
 
 /// What is asked of a request: all of a pass before the next one.
@@ -38,14 +34,7 @@ pub struct Pass {
 #[derive(Debug)]
 pub enum Step {
     /// Rows on which one of the conditions holds.
-    Conditions {
-        /// The conditions; no statements. Borrowed only while they are asked.
-        executor: Box<RefCell<Executor>>,
-        /// What happens when one fails.
-        mode: run::ErrorMode,
-        /// What was said of failures, by condition.
-        said: Vec<Said>,
-    },
+    Conditions(Conditions),
     /// Rows that `include` does not match or `exclude` does.
     Matching(Matching),
 }
@@ -55,7 +44,7 @@ impl Plan {
     pub fn reads_request(&self) -> bool {
         let mut steps = self.passes.iter().flat_map(|pass| &pass.steps);
         steps.any(|step| match step {
-            Step::Conditions { executor, .. } => executor.borrow().program().reads_request(),
+            Step::Conditions(conditions) => conditions.reads_request(),
             Step::Matching(_) => false,
         })
     }
@@ -90,12 +79,8 @@ const NAMED: [Context; 8] = [
 impl Config {
     pub(super) fn check_conditions(&self, problems: &mut Problems) {
         for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
-            let faults = self.conditions(signal, problems.gates()).err();
-            for (at, text) in faults.into_iter().flatten() {
-                match at {
-                    Some(at) => problems.push_at(&at, text),
-                    None => problems.push(text),
-                }
+            if let Err(faults) = self.conditions(signal, problems.gates()) {
+                ottl::tell(faults, problems);
             }
         }
     }
@@ -113,10 +98,9 @@ impl Config {
     /// # Errors
     /// What is wrong with conditions or matching.
     pub fn plan(&self, signal: Signal, gates: &Gates) -> Result<Plan, String> {
-        let passes = self.conditions(signal, gates).map_err(|faults| {
-            let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
-            texts.join("; ")
-        })?;
+        let passes = self
+            .conditions(signal, gates)
+            .map_err(|faults| ottl::joined(faults, "; "))?;
         if !passes.is_empty() {
             return Ok(Plan { passes });
         }
@@ -168,15 +152,17 @@ impl Config {
                 Err(found) => wrong.extend(found),
             }
         }
-        let mut asked = Asked::default();
+        let mut asked = ByContext::default();
+        let mut lists_given = false;
         for (context, list) in lists {
             let Some(list) = list else { continue };
             let compiler = compiler(contexts(signal), gates).in_context(context);
-            asked.program(context);
+            asked.of(context);
             asked.add(&compiler, list, &mut wrong);
+            lists_given = true;
         }
-        if !asked.programs.is_empty() {
-            passes.push(asked.pass(self.error_mode));
+        if lists_given {
+            passes.push(pass(asked.conditions(self.error_mode.mode())));
         }
         match wrong.is_empty() {
             true => Ok(passes),
@@ -199,12 +185,8 @@ impl Config {
             }
             compiler = compiler.in_context(context);
         }
-        let (mut asked, mut wrong) = (Asked::default(), Vec::new());
-        asked.add(&compiler, &group.conditions, &mut wrong);
-        match wrong.is_empty() {
-            true => Ok(asked.pass(group.error_mode.unwrap_or(self.error_mode))),
-            false => Err(wrong),
-        }
+        let mode = group.error_mode.unwrap_or(self.error_mode).mode();
+        Conditions::compile(&compiler, &group.conditions, mode).map(pass)
     }
 }
 
@@ -213,53 +195,11 @@ fn compiler(contexts: &[Context], gates: &Gates) -> Compiler {
     Compiler::new(Host::Filter, contexts).with_lambdas(lambdas)
 }
 
-/// Conditions gathered by the context that each is in.
-#[derive(Default)]
-struct Asked {
-    programs: Vec<Program>,
-}
-
-impl Asked {
-    fn program(&mut self, context: Context) -> Option<&mut Program> {
-        let found = self.programs.iter().position(|of| of.context == context);
-        let at = found.unwrap_or_else(|| {
-            self.programs.push(Program {
-                context,
-                conditions: Vec::new(),
-                statements: Vec::new(),
-            });
-            self.programs.len() - 1
-        });
-        self.programs.get_mut(at)
-    }
-
-    /// Compiles conditions one by one: of each its own paths say which context it has.
-    fn add(&mut self, compiler: &Compiler, list: &[Statement], wrong: &mut Vec<Fault>) {
-        for statement in list {
-            match compiler.condition(&statement.text) {
-                Ok((context, condition)) => {
-                    if let Some(program) = self.program(context) {
-                        program.conditions.push(condition);
-                    }
-                }
-                Err(errors) => wrong.extend(faults(std::iter::once(statement), &errors)),
-            }
-        }
-    }
-
-    fn pass(mut self, mode: ErrorMode) -> Pass {
-        let level = |program: &Program| program.context.level().unwrap_or(Level::Resource);
-        self.programs.sort_by_key(level);
-        let deepest = self.programs.iter().map(level).max();
-        let steps = self.programs.into_iter().map(|program| Step::Conditions {
-            said: program.conditions.iter().map(|_| Said::default()).collect(),
-            mode: mode.mode(),
-            executor: Box::new(RefCell::new(Executor::new(Arc::new(program)))),
-        });
-        Pass {
-            steps: steps.collect(),
-            deepest: deepest.unwrap_or(Level::Resource),
-        }
+fn pass(conditions: Vec<Conditions>) -> Pass {
+    let deepest = conditions.iter().map(Conditions::level).max();
+    Pass {
+        steps: conditions.into_iter().map(Step::Conditions).collect(),
+        deepest: deepest.unwrap_or(Level::Resource),
     }
 }
 
@@ -267,10 +207,7 @@ impl Step {
     /// The level of the rows asked about.
     pub fn level(&self) -> Level {
         match self {
-            Step::Conditions { executor, .. } => {
-                let level = executor.borrow().program().context.level();
-                level.unwrap_or(Level::Resource)
-            }
+            Step::Conditions(conditions) => conditions.level(),
             Step::Matching(matching) => matching.level(),
         }
     }

@@ -101,12 +101,8 @@ pub struct Compiled {
 impl Config {
     fn rules(&self, problems: &mut Problems) {
         for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
-            let faults = self.compile(signal, problems.gates()).err();
-            for (at, text) in faults.into_iter().flatten() {
-                match at {
-                    Some(at) => problems.push_at(&at, text),
-                    None => problems.push(text),
-                }
+            if let Err(faults) = self.compile(signal, problems.gates()) {
+                ottl::tell(faults, problems);
             }
         }
     }
@@ -116,14 +112,10 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong with its statements.
     pub fn buildable(&self, signal: Signal, gates: &Gates) -> Result<(), String> {
-        match self.compile(signal, gates) {
-            Ok(_) => Ok(()),
-            Err(faults) => Err(faults
-                .into_iter()
-                .map(|(_, text)| text)
-                .collect::<Vec<_>>()
-                .join("; ")),
-        }
+        let compiled = self.compile(signal, gates);
+        compiled
+            .map(|_| ())
+            .map_err(|faults| ottl::joined(faults, "; "))
     }
 
     /// The groups for a signal, compiled.

@@ -6,19 +6,18 @@ pub mod config;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-use tonic::Code;
 use trunkline_ottl::{
     columns::Executor,
-    run::{Counts, ErrorMode, Request, RowFailure, Stopped},
+    run::{Counts, ErrorMode, Request, RowFailure},
 };
-use trunkline_proto::{Batch, Signal, batch::Error};
+use trunkline_proto::{Batch, Signal};
 
 use self::config::Config;
 use super::editing::Editing;
 use crate::{
-    component::{ConsumeFuture, Consumer, CoreContext, Refusal, RequestContext},
+    component::{ConsumeFuture, Consumer, CoreContext, RequestContext},
     config::Gates,
-    ottl::{Said, known},
+    ottl::{self, Refused, Said, known},
     telemetry::{PipelineLedger, ProcessorMetrics},
 };
 
@@ -53,10 +52,9 @@ pub fn build(
     ledger: &Rc<PipelineLedger>,
     next: Rc<dyn Consumer>,
 ) -> Result<Rc<dyn Consumer>, String> {
-    let compiled = config.compile(signal, gates).map_err(|faults| {
-        let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
-        texts.join("\n")
-    })?;
+    let compiled = config
+        .compile(signal, gates)
+        .map_err(|faults| ottl::joined(faults, "\n"))?;
     let reads_request = compiled.iter().any(|group| group.program.reads_request());
     let groups = compiled.into_iter().map(|compiled| Group {
         said: (0..=compiled.program.statements.len())
@@ -79,20 +77,9 @@ pub fn build(
     }))
 }
 
-/// Why a batch does not go on.
-enum Refused {
-    /// It is not valid.
-    Invalid(Error),
-    /// A statement failed, and the error mode is `propagate`.
-    Stopped(Stopped),
-}
-
 impl Transform {
     fn apply(&self, batch: &mut Batch, context: &RequestContext) -> Result<(), Refused> {
-        if self.groups.is_empty() {
-            return Ok(());
-        }
-        let data = batch.open().map_err(Refused::Invalid)?;
+        let data = batch.open()?;
         let request = match self.reads_request {
             true => known(context),
             false => Request::default(),
@@ -107,19 +94,9 @@ impl Transform {
             counts.clear();
             let mut tell = |failure: RowFailure<'_>| group.tell(&failure);
             let mut executor = group.executor.borrow_mut();
-            executor
-                .run(data, &request, group.mode, shared, &mut counts, &mut tell)
-                .map_err(Refused::Stopped)?;
+            executor.run(data, &request, group.mode, shared, &mut counts, &mut tell)?;
         }
         Ok(())
-    }
-
-    fn refusal(refused: Refused) -> Refusal {
-        match refused {
-            Refused::Invalid(error) => Refusal::permanent(Code::InvalidArgument, error.to_string()),
-            // An error that is not marked permanent: the Collector lets callers try again.
-            Refused::Stopped(stopped) => Refusal::retry(stopped.to_string(), None),
-        }
     }
 }
 
@@ -153,8 +130,11 @@ impl Group {
 
 impl Consumer for Transform {
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
-        self.editing.pass(batch, context, |batch| {
-            self.apply(batch, context).map_err(Transform::refusal)
-        })
+        match self.groups.is_empty() {
+            true => self.editing.untouched(batch, context),
+            false => self.editing.pass(batch, context, |batch| {
+                self.apply(batch, context).map_err(Into::into)
+            }),
+        }
     }
 }

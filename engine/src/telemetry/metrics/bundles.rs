@@ -219,12 +219,11 @@ impl MemoryLimiterMetrics {
     }
 }
 
-/// What a filter dropped: `otelcol_processor_filter_*`, and the metrics that every processor has.
+/// What a filter dropped: `otelcol_processor_filter_*`.
 #[derive(Debug)]
 pub struct FilterMetrics {
     /// `None` for profiles, which are not filtered.
     filtered: Option<Counter>,
-    processor: ProcessorMetrics,
 }
 
 impl FilterMetrics {
@@ -234,7 +233,6 @@ impl FilterMetrics {
         let descriptor = desc::FILTER_FILTERED.get(signal.index());
         FilterMetrics {
             filtered: descriptor.map(|descriptor| registry.counter(core, descriptor, &labels)),
-            processor: ProcessorMetrics::new(registry, core, processor, signal),
         }
     }
 
@@ -244,11 +242,6 @@ impl FilterMetrics {
         if let Some(filtered) = &self.filtered {
             filtered.add(n);
         }
-    }
-
-    /// What every processor counts.
-    pub fn processor(&self) -> &ProcessorMetrics {
-        &self.processor
     }
 }
 
