@@ -25,7 +25,7 @@ use crate::{
 /// Why something runs by rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Resources, scopes, exemplars: few rows, or rows that are not in columns.
+    /// Exemplars, the request itself: rows that are not in columns.
     Context,
     /// A statement writes to what is around the rows, which rows after it see.
     WritesAround,
@@ -43,7 +43,7 @@ impl Reason {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Reason::Context => "rows of this context are few, or not in columns",
+            Reason::Context => "rows of this context are not in columns",
             Reason::WritesAround => "a statement writes to what is around the rows",
             Reason::Cache => "the scratch map is used",
             Reason::Structure => "an editor changes the list of rows",
@@ -91,9 +91,11 @@ pub(super) struct Step {
     pub action: Action,
 }
 
-/// The signal that has rows of a context in frames.
+/// The signal that has rows of a context in frames; where the same rows are in all signals, one
+/// of them.
 pub(super) fn signal_of(context: Context) -> Option<Signal> {
     Some(match context {
+        Context::Resource | Context::Scope => Signal::Traces,
         Context::Span | Context::SpanEvent => Signal::Traces,
         Context::Metric | Context::DataPoint => Signal::Metrics,
         Context::Log => Signal::Logs,

@@ -107,7 +107,10 @@ fn plans_say_what_runs_how() {
         (Context::Span, "set(resource.attributes[\"a\"], span.name)"),
         (Context::Span, "set(span.cache[\"a\"], 1)"),
         (Context::Span, "flatten(span.attributes)"),
-        (Context::Resource, "set(resource.attributes[\"a\"], 1)"),
+        (
+            Context::Exemplar,
+            "set(exemplar.filtered_attributes[\"a\"], 1)",
+        ),
     ] {
         let rows = of(context, statement);
         assert!(

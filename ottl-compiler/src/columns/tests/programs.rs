@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// More paths than those that everything is tried on.
-const MORE: [(Context, &[&str]); 4] = [
+const MORE: [(Context, &[&str]); 6] = [
     (
         Context::Span,
         &[
@@ -83,6 +83,30 @@ const MORE: [(Context, &[&str]); 4] = [
             "resource.attributes[\"a\"]",
             "scope.version",
             "otelcol.client.addr",
+        ],
+    ),
+    (
+        Context::Resource,
+        &[
+            "resource.attributes[\"a\"]",
+            "resource.attributes[\"b\"]",
+            "resource.attributes[\"new\"]",
+            "resource.dropped_attributes_count",
+            "resource.schema_url",
+            "resource.attributes",
+            "otelcol.client.addr",
+        ],
+    ),
+    (
+        Context::Scope,
+        &[
+            "scope.attributes[\"a\"]",
+            "scope.attributes[\"b\"]",
+            "scope.name",
+            "scope.version",
+            "scope.attributes",
+            "resource.attributes[\"a\"]",
+            "resource.dropped_attributes_count",
         ],
     ),
 ];
@@ -230,6 +254,11 @@ pub(super) fn without_duplicates(request: &mut Random) {
     }
     match request {
         Random::Traces(request) => {
+            for of in &mut request.resource_spans {
+                of.resource.iter_mut().for_each(|of| dedup!(of.attributes));
+                let scopes = of.scope_spans.iter_mut().filter_map(|of| of.scope.as_mut());
+                scopes.for_each(|scope| dedup!(scope.attributes));
+            }
             let of = request.resource_spans.iter_mut();
             for span in of
                 .flat_map(|r| &mut r.scope_spans)
@@ -242,6 +271,11 @@ pub(super) fn without_duplicates(request: &mut Random) {
             }
         }
         Random::Logs(request) => {
+            for of in &mut request.resource_logs {
+                of.resource.iter_mut().for_each(|of| dedup!(of.attributes));
+                let scopes = of.scope_logs.iter_mut().filter_map(|of| of.scope.as_mut());
+                scopes.for_each(|scope| dedup!(scope.attributes));
+            }
             let of = request.resource_logs.iter_mut();
             for log in of
                 .flat_map(|r| &mut r.scope_logs)
@@ -269,7 +303,7 @@ fn run_random(seed: u64, rounds: usize) {
     let (mut ran, mut failed, mut columns) = (0, 0, 0);
     for round in 0..rounds {
         // Spans and log records are what most statements are about.
-        let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 4, 5, 2, 6][round % 14]];
+        let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 0, 5, 2, 3, 4, 5, 2, 6][round % 14]];
         let mut paths = paths(context);
         // So does the scratch map.
         if !r.one_in(8) {

@@ -6,6 +6,7 @@ use super::{
     FieldSlot, Frame,
     column::state,
     entries::{FIELD, GOES, OTHER, STAYS, bytes},
+    holders::is_holder,
     kind, span,
 };
 use crate::{
@@ -68,6 +69,9 @@ impl Frame {
     /// # Errors
     /// [`Error::TooLarge`] when there is no room; rows before are written.
     pub fn commit(&mut self, data: &mut Data) -> Result<(), Error> {
+        if is_holder(self.level) {
+            return self.commit_holders(data);
+        }
         let rows = std::mem::take(&mut self.rows);
         let mut scratch = std::mem::replace(&mut self.scratch, Scratch::new(&[]));
         let result = self.write_rows(data, &rows, &mut scratch);
@@ -544,7 +548,14 @@ fn put(out: &mut Vec<Piece>, start: u32, end: u32) {
 }
 
 /// Appends a field that is no message.
-fn put_field(out: &mut Vec<u8>, layout: Layout, number: u32, kind: u8, bits: u64, text: &[u8]) {
+pub(super) fn put_field(
+    out: &mut Vec<u8>,
+    layout: Layout,
+    number: u32,
+    kind: u8,
+    bits: u64,
+    text: &[u8],
+) {
     match layout {
         Layout::Uint32 | Layout::Enum | Layout::Bool => put_uint(out, number, bits),
         Layout::Sint32 => put_uint(out, number, zigzag(bits as i64)),

@@ -4,6 +4,7 @@
 use super::{
     Column, Entry, FieldSlot, Finder, Frame, Others,
     entries::{FIELD, OTHER, STAYS},
+    holders::is_holder,
     kind, span,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// What is found in a row that the frame leaves alone.
-struct Odd;
+pub(super) struct Odd;
 
 impl Frame {
     /// Loads rows, at most [`super::MAX_ROWS`]; more are passed over. What was in the frame
@@ -72,6 +73,9 @@ impl Frame {
     }
 
     fn walk(&mut self, data: &Data, position: usize, row: u32, number: u32) -> Result<(), Odd> {
+        if is_holder(self.level) {
+            return self.walk_holder(data, position, row, number);
+        }
         let rows = data.level(self.level);
         let at = row as usize;
         if rows.patch.get(at) == Some(&NONE) {
@@ -96,7 +100,7 @@ impl Frame {
     }
 
     /// Walks over the fields between two addresses.
-    fn walk_run(
+    pub(super) fn walk_run(
         &mut self,
         data: &Data,
         position: usize,

@@ -1,7 +1,8 @@
 //! Rows of one level as columns that can be read and changed: the attributes and fields that a
 //! program names, gathered in one walk over each row, and every change of them kept in the
 //! columns until [`Frame::commit`] writes each changed row anew, once. What a kernel makes of
-//! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`.
+//! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`; what is
+//! different for resources and scopes in `holders`.
 //!
 //! A row in which something is unusual (a key given twice, a value in pieces, a field of the
 //! wrong type, bytes that are not valid) is [odd](Frame::is_odd): the frame neither reads nor
@@ -11,6 +12,7 @@ mod column;
 mod commit;
 mod entries;
 mod finder;
+mod holders;
 mod load;
 mod parents;
 #[cfg(test)]
@@ -137,6 +139,9 @@ impl Frame {
 
     /// Whether there are frames of such rows.
     pub fn exists(signal: Signal, level: Level) -> bool {
+        if holders::is_holder(level) {
+            return true;
+        }
         let levels = match signal {
             Signal::Traces => &[Level::Item, Level::Event][..],
             Signal::Metrics => &[Level::Item, Level::DataPoint],
@@ -304,6 +309,10 @@ fn place(signal: Signal, level: Level, field: Field) -> Option<(u32, Option<u32>
     );
     if place.in_data || place.oneof != 0 || !simple {
         return None;
+    }
+    if holders::is_holder(level) {
+        // Only what is in the message of the resource or scope.
+        return place.sub.map(|_| (place.number, None, place.layout));
     }
     match place.sub {
         Some(sub) if place.layout != Layout::Message => {

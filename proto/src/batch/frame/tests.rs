@@ -25,7 +25,7 @@ fn encoded(frame: &Frame, data: &Data, (of, bits): (u8, u64)) -> Vec<u8> {
     out
 }
 
-fn cases() -> [(Signal, Level, &'static [Field]); 5] {
+fn cases() -> [(Signal, Level, &'static [Field]); 9] {
     use Field::*;
     [
         (
@@ -49,6 +49,14 @@ fn cases() -> [(Signal, Level, &'static [Field]); 5] {
         ),
         (Signal::Metrics, Level::Item, &[Name, Unit]),
         (Signal::Metrics, Level::DataPoint, &[StartTime, Time]),
+        (Signal::Traces, Level::Resource, &[DroppedAttributesCount]),
+        (Signal::Logs, Level::Resource, &[]),
+        (
+            Signal::Traces,
+            Level::Scope,
+            &[Name, Version, DroppedAttributesCount],
+        ),
+        (Signal::Metrics, Level::Scope, &[Version, Name]),
     ]
 }
 
@@ -101,7 +109,11 @@ fn change(frame: &mut Frame, data: &mut Data, r: &mut Rng, fields: &[Field]) {
             let number = r.below(7) as u64;
             let any;
             let value = match field {
-                Field::Name | Field::StatusMessage | Field::SeverityText | Field::Unit => {
+                Field::Name
+                | Field::Version
+                | Field::StatusMessage
+                | Field::SeverityText
+                | Field::Unit => {
                     (of, bits) = (kind::STRING, frame.put(&text).unwrap());
                     FieldValue::Bytes(&text)
                 }
