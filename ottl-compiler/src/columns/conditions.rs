@@ -72,14 +72,6 @@ impl Exec<'_> {
         }
     }
 
-    /// Leaves in the selection what is not in the other.
-    pub fn without(&mut self, selection: &mut Vec<u16>, other: &[u16]) {
-        self.mark(other, true);
-        let marks = &self.state.marks;
-        selection.retain(|p| marks.get(usize::from(*p)) != Some(&true));
-        self.mark(other, false);
-    }
-
     fn any(&mut self, parts: &[Test], selection: &mut Vec<u16>) {
         let mut rest = self.state.copy(selection);
         let mut found = self.state.copy(&[]);

@@ -3,6 +3,7 @@
 use super::{
     Executor,
     expr::{Action, Arg, CallExpr, Expr, Kernel, Test},
+    gate::How,
     plan::{Part, Plan, Stage},
 };
 use crate::program::Program;
@@ -69,8 +70,12 @@ impl Executor {
         let mut out = Vec::new();
         if let Some(gate) = gate {
             let sources = program.conditions.iter().map(|of| &*of.source);
-            for (step, source) in gate.steps.iter().zip(sources) {
-                out.push(node(source, Mark::Kernel, vec![test(&step.test)]));
+            for ((of, how), source) in gate.of.tests.iter().zip(sources) {
+                let mark = match how {
+                    How::Rest => Mark::Kernel,
+                    How::Found | How::Known => Mark::PerDistinctValue,
+                };
+                out.push(node(source, mark, vec![test(of)]));
             }
         }
         for part in parts {

@@ -375,7 +375,7 @@ impl<'a> Exec<'a> {
 
     /// Loads a column over what is around the rows, if it is not there yet. Rows around which
     /// something is not valid are given up.
-    fn load_around(&mut self, at: usize) {
+    pub fn load_around(&mut self, at: usize) {
         let Some((loaded, column)) = self.state.around.get_mut(at) else {
             return;
         };

@@ -101,6 +101,16 @@ impl Lower {
         })
     }
 
+    /// The text of a constant.
+    pub fn text(&self, bits: u64) -> Option<&[u8]> {
+        let mut at = ZEROS;
+        self.constants.iter().find_map(|bytes| {
+            let here = span::heap(at, bytes.len()) == bits;
+            at += bytes.len();
+            here.then_some(bytes.as_slice())
+        })
+    }
+
     fn constant_expr(&mut self, value: &Value) -> Option<Expr> {
         let cell = self.constant(value)?;
         Some(Expr::Const(cell))

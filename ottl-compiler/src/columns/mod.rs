@@ -10,43 +10,43 @@
 //! something turns up that only rows can do: rows that are odd are given up and run by rows, and
 //! in [`ErrorMode::Propagate`] the whole chunk when anything fails in it.
 //!
-//! `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes, `eval`,
-//! `calls`, `conditions` and `actions` run them, `cells` is what columns hold, `state` what is
-//! kept, and `describe` tells people of the plan.
+//! `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes, `chunks`
+//! goes through the rows, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
+//! `actions` run expressions, `cells` is what columns hold, `state` what is kept, and `describe`
+//! tells people of the plan.
 
 mod actions;
 mod calls;
 mod cells;
+mod chunks;
 mod conditions;
 mod describe;
 mod eval;
 mod expr;
+mod gate;
 mod lower;
 mod plan;
 mod state;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use trunkline_proto::batch::{
-    Data,
-    frame::{Frame, MAX_ROWS},
+use trunkline_proto::batch::Data;
+
+use self::{
+    chunks::{Call, broken},
+    plan::{Part, Plan},
+    state::State,
 };
-
 pub use self::{
     describe::{Described, Mark},
     plan::Reason,
 };
-use self::{
-    eval::Exec,
-    plan::{Part, Plan, Stage},
-    state::State,
-};
 use crate::{
     failure::Failure,
     program::Program,
-    run::{self, Counts, ErrorMode, Request, RowFailure, Selected, Stopped, Verdict},
+    run::{self, Choice, Counts, ErrorMode, Request, RowFailure, Selected, Stopped, Verdict},
 };
 
 /// A program, ready to run over columns.
@@ -64,15 +64,6 @@ struct Buffers {
     rows: Vec<u32>,
     chosen: Vec<u32>,
     selection: Vec<u16>,
-}
-
-/// What every part of a run needs.
-struct Call<'a, 't> {
-    program: &'a Program,
-    request: &'a Request,
-    mode: ErrorMode,
-    counts: &'a mut [Counts],
-    tell: &'a mut (dyn FnMut(RowFailure<'_>) + 't),
 }
 
 impl Executor {
@@ -138,7 +129,9 @@ impl Executor {
             tell,
         };
         if let Some(gate) = gate {
-            if !call.gate(gate, data, state, rows, chosen, selection)? {
+            chosen.clear();
+            let choose = |row, _| chosen.push(row);
+            if !call.gate(gate, data, state, rows, selection, choose)? {
                 return call.pass(|pass| rows.iter().try_for_each(|row| pass.row(data, *row)));
             }
             std::mem::swap(rows, chosen);
@@ -165,6 +158,57 @@ impl Executor {
         mode: ErrorMode,
         tell: &mut dyn FnMut(RowFailure<'_>),
     ) -> Result<Verdict, Failure> {
+        let mut selected = Selected::default();
+        if let Some(level) = self.program.context.level() {
+            selected = Selected::with_capacity(data.row_count(level)?);
+        }
+        let mut choose = |row, _| selected.insert(row);
+        match self.ask(data, among, request, mode, tell, &mut choose)? {
+            Some(failed) => Ok(Verdict {
+                selected,
+                failed,
+                stopped: None,
+            }),
+            None => run::conditions(&self.program, data, among, request, mode, tell),
+        }
+    }
+
+    /// Which of the program's conditions holds first on each row of its context, on all or on
+    /// those `among`, as [`run::choose`] says.
+    ///
+    /// # Errors
+    /// Those of [`run::choose`].
+    pub fn choose(
+        &mut self,
+        data: &mut Data,
+        among: Option<&Selected>,
+        request: &Request,
+        mode: ErrorMode,
+        tell: &mut dyn FnMut(RowFailure<'_>),
+    ) -> Result<Choice, Failure> {
+        let mut chosen = Vec::new();
+        let mut choose = |row, condition| chosen.push((row, condition));
+        match self.ask(data, among, request, mode, tell, &mut choose)? {
+            Some(failed) => Ok(Choice {
+                chosen,
+                failed,
+                stopped: None,
+            }),
+            None => run::choose(&self.program, data, among, request, mode, tell),
+        }
+    }
+
+    /// Asks the conditions over columns; how many evaluations failed. Nothing when that has to
+    /// be done by rows; then nothing was told.
+    fn ask(
+        &mut self,
+        data: &mut Data,
+        among: Option<&Selected>,
+        request: &Request,
+        mode: ErrorMode,
+        tell: &mut dyn FnMut(RowFailure<'_>),
+        choose: &mut dyn FnMut(u32, u32),
+    ) -> Result<Option<u64>, Failure> {
         let program = &*self.program;
         let (
             Plan::Parts {
@@ -173,13 +217,13 @@ impl Executor {
             Some(level),
         ) = (&mut self.plan, program.context.level())
         else {
-            return run::conditions(program, data, among, request, mode, tell);
+            return Ok(None);
         };
         let Buffers {
             state,
             rows,
-            chosen,
             selection,
+            ..
         } = &mut self.buffers;
         data.rows_into(level, rows)?;
         if let Some(among) = among {
@@ -209,275 +253,8 @@ impl Executor {
             counts: &mut [],
             tell: &mut count,
         };
-        let asked = call.gate(gate, data, state, rows, chosen, selection);
-        if !asked.map_err(|stopped| stopped.cause)? {
-            return run::conditions(program, data, among, request, mode, tell);
-        }
-        let mut selected = Selected::with_capacity(data.row_count(level)?);
-        chosen.iter().for_each(|row| selected.insert(*row));
-        Ok(Verdict {
-            selected,
-            failed,
-            stopped: None,
-        })
-    }
-}
-
-fn broken(cause: Failure) -> Stopped {
-    Stopped {
-        source: String::new(),
-        condition: false,
-        row: 0,
-        cause,
-    }
-}
-
-/// Cells of all columns of a chunk together, at most.
-const CELLS: usize = 32_768;
-
-fn chunk_size(frame: &Frame) -> usize {
-    (CELLS / frame.slots().max(1)).clamp(64, MAX_ROWS)
-}
-
-impl Call<'_, '_> {
-    fn pass<T>(
-        &mut self,
-        run: impl FnOnce(&mut run::Pass<'_>) -> Result<T, Stopped>,
-    ) -> Result<T, Stopped> {
-        let mut own = Vec::new();
-        run(&mut run::Pass {
-            program: self.program,
-            request: self.request,
-            mode: self.mode,
-            cache: &mut own,
-            is_shared: false,
-            counts: self.counts,
-            tell: self.tell,
-            room: usize::MAX,
-        })
-    }
-
-    /// Runs statements by rows.
-    fn rows(
-        &mut self,
-        data: &mut Data,
-        rows: &[u32],
-        statements: Range<usize>,
-    ) -> Result<(), Stopped> {
-        self.pass(|pass| {
-            for row in rows {
-                pass.cache.clear();
-                pass.statements(data, *row, statements.clone())?;
-            }
-            Ok(())
-        })
-    }
-
-    fn applies(&mut self, data: &mut Data, row: u32) -> Result<bool, Stopped> {
-        self.pass(|pass| pass.applies(data, row))
-    }
-
-    /// The rows that the conditions of the group let pass. False, and nothing told, when in
-    /// [`ErrorMode::Propagate`] one fails or has to be asked by rows.
-    fn gate(
-        &mut self,
-        stage: &mut Stage,
-        data: &mut Data,
-        state: &mut State,
-        rows: &[u32],
-        out: &mut Vec<u32>,
-        selection: &mut Vec<u16>,
-    ) -> Result<bool, Stopped> {
-        out.clear();
-        let Stage {
-            steps,
-            frame,
-            arounds,
-            memos,
-            keys,
-            ..
-        } = stage;
-        for chunk in rows.chunks(chunk_size(frame)) {
-            frame
-                .load(data, chunk)
-                .map_err(|error| broken(error.into()))?;
-            state.begin(chunk.len(), arounds.len(), *memos);
-            positions(frame, selection);
-            let mut exec = Exec {
-                context: self.program.context,
-                request: self.request,
-                data,
-                frame,
-                arounds,
-                keys: *keys,
-                state,
-                step: 0,
-            };
-            let mut passed = exec.state.copy(&[]);
-            for (step, of) in steps.iter().enumerate() {
-                exec.step = step;
-                exec.state.next_statement();
-                let mut holds = exec.state.copy(selection);
-                exec.filter(&of.test, &mut holds);
-                passed.extend_from_slice(&holds);
-                exec.without(selection, &holds);
-                exec.state.give(holds);
-                if selection.is_empty() {
-                    break;
-                }
-            }
-            passed.sort_unstable();
-            let Exec {
-                frame, state, data, ..
-            } = exec;
-            let failed = !state.failures.is_empty() || frame.any_odd();
-            if self.mode == ErrorMode::Propagate && failed {
-                return Ok(false);
-            }
-            if self.mode == ErrorMode::Ignore {
-                for failed in &state.failures {
-                    if !frame.is_odd(failed.position)
-                        && let Some(condition) = self.program.conditions.get(failed.step)
-                        && let Some(row) = chunk.get(usize::from(failed.position))
-                    {
-                        (self.tell)(RowFailure {
-                            source: &condition.source,
-                            statement: None,
-                            row: *row,
-                            cause: &failed.cause,
-                        });
-                    }
-                }
-            }
-            let mut next = passed.iter().peekable();
-            for (position, row) in (0u16..).zip(chunk) {
-                let passes = next.next_if(|p| **p == position).is_some();
-                let passes = match frame.is_odd(position) {
-                    true => self.applies(data, *row)?,
-                    false => passes,
-                };
-                if passes {
-                    out.push(*row);
-                }
-            }
-            state.give(passed);
-        }
-        Ok(true)
-    }
-
-    /// Runs the statements of a stage.
-    fn stage(
-        &mut self,
-        stage: &mut Stage,
-        data: &mut Data,
-        state: &mut State,
-        rows: &[u32],
-        selection: &mut Vec<u16>,
-    ) -> Result<(), Stopped> {
-        let Stage {
-            statements,
-            steps,
-            frame,
-            arounds,
-            memos,
-            keys,
-        } = stage;
-        for chunk in rows.chunks(chunk_size(frame)) {
-            frame
-                .load(data, chunk)
-                .map_err(|error| broken(error.into()))?;
-            state.begin(chunk.len(), arounds.len(), *memos);
-            positions(frame, selection);
-            let mut exec = Exec {
-                context: self.program.context,
-                request: self.request,
-                data,
-                frame,
-                arounds,
-                keys: *keys,
-                state,
-                step: 0,
-            };
-            for (step, of) in steps.iter().enumerate() {
-                exec.step = step;
-                exec.state.next_statement();
-                // What was given up must not answer for the rows around it.
-                if exec.frame.any_odd() {
-                    selection.retain(|p| !exec.frame.is_odd(*p));
-                }
-                let mut chosen = exec.state.copy(selection);
-                exec.filter(&of.test, &mut chosen);
-                exec.state.matched.extend_from_slice(&chosen);
-                let end = exec.state.matched.len();
-                exec.state.matched_ends.push(end);
-                if !chosen.is_empty() {
-                    exec.act(&of.action, &mut chosen);
-                }
-                exec.state.give(chosen);
-            }
-            let Exec {
-                frame, state, data, ..
-            } = exec;
-            let failed = !state.failures.is_empty() || frame.any_odd();
-            if self.mode == ErrorMode::Propagate && failed {
-                self.rows(data, chunk, statements.clone())?;
-                continue;
-            }
-            frame.commit(data).map_err(|error| broken(error.into()))?;
-            self.count(statements, frame, state, chunk);
-            if frame.any_odd() {
-                for (position, row) in (0u16..).zip(chunk) {
-                    if frame.is_odd(position) {
-                        self.rows(data, &[*row], statements.clone())?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts and tells what happened, odd rows aside.
-    fn count(&mut self, statements: &Range<usize>, frame: &Frame, state: &State, chunk: &[u32]) {
-        let mut from = 0;
-        for (at, end) in statements.clone().zip(&state.matched_ends) {
-            let matched = state.matched.get(from..*end).unwrap_or_default();
-            from = *end;
-            let matched = match frame.any_odd() {
-                true => matched.iter().filter(|p| !frame.is_odd(**p)).count(),
-                false => matched.len(),
-            };
-            if let Some(counts) = self.counts.get_mut(at) {
-                counts.matched += matched as u64;
-            }
-        }
-        for failed in &state.failures {
-            if frame.is_odd(failed.position) {
-                continue;
-            }
-            let at = statements.start + failed.step;
-            if let Some(counts) = self.counts.get_mut(at) {
-                counts.failed += 1;
-            }
-            if self.mode == ErrorMode::Ignore
-                && let Some(statement) = self.program.statements.get(at)
-                && let Some(row) = chunk.get(usize::from(failed.position))
-            {
-                (self.tell)(RowFailure {
-                    source: &statement.source,
-                    statement: Some(at),
-                    row: *row,
-                    cause: &failed.cause,
-                });
-            }
-        }
-    }
-}
-
-/// The positions that are not odd become the selection.
-fn positions(frame: &Frame, selection: &mut Vec<u16>) {
-    selection.clear();
-    selection.extend(0..frame.rows().len() as u16);
-    if frame.any_odd() {
-        selection.retain(|p| !frame.is_odd(*p));
+        let asked = call.gate(gate, data, state, rows, selection, choose);
+        let asked = asked.map_err(|stopped| stopped.cause)?;
+        Ok(asked.then_some(failed))
     }
 }

@@ -14,6 +14,7 @@ use trunkline_proto::{
 
 use super::{
     expr::{Action, Around, Test},
+    gate::{Conditions, Gate},
     lower::Lower,
 };
 use crate::{
@@ -60,7 +61,7 @@ pub(super) enum Plan {
     Rows(Reason),
     /// First the conditions of the group, if there are any, then part after part.
     Parts {
-        gate: Option<Box<Stage>>,
+        gate: Option<Box<Gate>>,
         parts: Vec<Part>,
     },
 }
@@ -71,12 +72,18 @@ pub(super) enum Part {
     Rows(Range<usize>, Reason),
 }
 
-/// Statements, or conditions of the group, that run over the same columns.
+/// Statements that run over the same columns.
 #[derive(Debug)]
 pub(super) struct Stage {
-    /// Of the program's statements (or conditions), which.
+    /// Of the program's statements, which.
     pub statements: Range<usize>,
     pub steps: Vec<Step>,
+    pub columns: Columns,
+}
+
+/// The columns that statements or conditions work on.
+#[derive(Debug)]
+pub(super) struct Columns {
     pub frame: Frame,
     pub arounds: Vec<Around>,
     pub memos: usize,
@@ -84,7 +91,7 @@ pub(super) struct Stage {
     pub keys: usize,
 }
 
-/// A statement; a condition of the group does nothing.
+/// A statement.
 #[derive(Debug)]
 pub(super) struct Step {
     pub test: Test,
@@ -165,14 +172,13 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
         true => None,
         false => {
             let mut lower = Lower::new(program.context);
-            let mut steps = Vec::new();
-            for condition in &program.conditions {
-                steps.push(Step {
-                    test: lower.condition(&condition.condition),
-                    action: Action::Nothing,
-                });
-            }
-            Some(Box::new(stage(lower, 0..steps.len(), steps)?))
+            let conditions = program.conditions.iter();
+            let tests = conditions
+                .map(|of| lower.condition(&of.condition))
+                .collect();
+            let of = Conditions::new(tests, &lower);
+            let columns = columns(lower)?;
+            Some(Box::new(Gate { columns, of }))
         }
     };
     let mut parts = Vec::new();
@@ -207,13 +213,16 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
             steps.push(Step { test, action });
             at += 1;
         }
-        let stage = stage(lower, from..at, steps)?;
-        parts.push(Part::Columns(Box::new(stage)));
+        parts.push(Part::Columns(Box::new(Stage {
+            statements: from..at,
+            steps,
+            columns: columns(lower)?,
+        })));
     }
     Ok(Plan::Parts { gate, parts })
 }
 
-fn stage(lower: Lower, statements: Range<usize>, steps: Vec<Step>) -> Result<Stage, Reason> {
+fn columns(lower: Lower) -> Result<Columns, Reason> {
     let context = lower.context;
     let (Some(signal), Some(level)) = (signal_of(context), context.level()) else {
         return Err(Reason::Context);
@@ -225,9 +234,7 @@ fn stage(lower: Lower, statements: Range<usize>, steps: Vec<Step>) -> Result<Sta
     for constant in &lower.constants {
         frame.put_constant(constant);
     }
-    Ok(Stage {
-        statements,
-        steps,
+    Ok(Columns {
         frame,
         arounds: lower.arounds,
         memos: lower.memos,

@@ -123,6 +123,82 @@ pub fn conditions(
     })
 }
 
+/// Which conditions hold first on which rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    /// Rows, in order, and the number of the condition; rows on which none holds are left out.
+    pub chosen: Vec<(u32, u32)>,
+    /// How many evaluations failed.
+    pub failed: u64,
+    /// The first failure, in [`ErrorMode::Propagate`].
+    pub stopped: Option<Stopped>,
+}
+
+/// Which of the conditions of a program holds first on each row of its context, on all or on
+/// those `among`. They are asked one after the other, each on the rows on which none before it
+/// holds, as a table of routes is. Failures go as in [`conditions`], except that in
+/// [`ErrorMode::Propagate`] the first ends it all.
+///
+/// # Errors
+/// [`Failure::Batch`] when the request cannot be taken apart.
+pub fn choose(
+    program: &Program,
+    data: &mut Data,
+    among: Option<&Selected>,
+    request: &Request,
+    mode: ErrorMode,
+    tell: &mut dyn FnMut(RowFailure<'_>),
+) -> Result<Choice, Failure> {
+    let mut choice = Choice::default();
+    let (mut left, mut order) = (Selected::default(), Vec::new());
+    each_row(program, data, among, request, |_, number, _| {
+        left.insert(number);
+        order.push((number, None));
+        false
+    })?;
+    for (at, condition) in (0..).zip(&program.conditions) {
+        let mut stopped = None;
+        let holds = each_row(program, data, Some(&left), request, |row, number, _| {
+            let cause = match row.holds(&condition.condition) {
+                Ok(holds) => return holds,
+                Err(cause) => cause,
+            };
+            choice.failed += 1;
+            match mode {
+                ErrorMode::Silent => {}
+                ErrorMode::Ignore => tell(RowFailure {
+                    source: &condition.source,
+                    statement: Some(at as usize),
+                    row: number,
+                    cause: &cause,
+                }),
+                ErrorMode::Propagate => {
+                    stopped.get_or_insert_with(|| Stopped {
+                        source: condition.source.to_string(),
+                        condition: true,
+                        row: number,
+                        cause,
+                    });
+                }
+            }
+            false
+        })?;
+        if stopped.is_some() {
+            choice.stopped = stopped;
+            return Ok(choice);
+        }
+        for (row, first) in &mut order {
+            if first.is_none() && holds.selected.contains(*row) {
+                *first = Some(at);
+                left.remove(*row);
+            }
+        }
+    }
+    let chosen = order.into_iter();
+    choice.chosen = chosen.filter_map(|(row, at)| Some((row, at?))).collect();
+    Ok(choice)
+}
+
 /// Runs the statements of a program on all rows of its context, each row through all of them, and
 /// selects those on which the condition of one held and its editor worked. Failures go as in
 /// [`conditions`].

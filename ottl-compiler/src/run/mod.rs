@@ -16,7 +16,7 @@ mod write;
 use smallvec::SmallVec;
 use trunkline_proto::batch::{Data, Level};
 
-pub use conditions::{Selected, Verdict, conditions, matches};
+pub use conditions::{Choice, Selected, Verdict, choose, conditions, matches};
 pub(crate) use paths::{DEPRECATED_KINDS, KINDS};
 pub(crate) use paths::{pack_fixed, pack_varints, unpack_fixed, unpack_varints};
 pub(crate) use read::check_body;

@@ -189,23 +189,23 @@ impl Pass<'_> {
         if !self.is_shared {
             self.cache.clear();
         }
-        if !self.applies(data, number)? {
+        if self.first(data, number)?.is_none() && !self.program.conditions.is_empty() {
             return Ok(());
         }
         self.statements(data, number, 0..self.program.statements.len())
     }
 
-    /// Whether the conditions of the group let its statements run on a row.
+    /// The number of the first condition of the group that holds on a row.
     ///
     /// # Errors
     /// As [`run`].
-    pub fn applies(&mut self, data: &mut Data, number: u32) -> Result<bool, Stopped> {
+    pub fn first(&mut self, data: &mut Data, number: u32) -> Result<Option<u32>, Stopped> {
         let program = self.program;
         let row = Row::new(data, program.context, number, self.cache, self.request);
         let mut row = row.map_err(|cause| stopped("", false, number, cause))?;
-        for condition in &program.conditions {
+        for (at, condition) in (0..).zip(&program.conditions) {
             let cause = match row.holds(&condition.condition) {
-                Ok(true) => return Ok(true),
+                Ok(true) => return Ok(Some(at)),
                 Ok(false) => continue,
                 Err(cause) => cause,
             };
@@ -222,7 +222,7 @@ impl Pass<'_> {
                 }),
             }
         }
-        Ok(program.conditions.is_empty())
+        Ok(None)
     }
 
     /// Runs some of the statements on one row.

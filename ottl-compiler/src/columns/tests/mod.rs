@@ -33,8 +33,21 @@ type Outcome = (
 );
 
 /// Asks conditions of the rows of a request.
-type Select<'a> =
-    dyn FnMut(&mut Data, &mut dyn FnMut(run::RowFailure<'_>)) -> Result<run::Verdict, Failure> + 'a;
+type Ask<'a, T> =
+    dyn FnMut(&mut Data, &mut dyn FnMut(run::RowFailure<'_>)) -> Result<T, Failure> + 'a;
+
+/// What asking gives, and the failures that were told.
+type Told<T> = (Result<T, Failure>, Vec<(Option<usize>, u32, String)>);
+
+/// Asks a copy of the batch.
+fn asked<T>(batch: &Batch, ask: &mut Ask<'_, T>) -> Told<T> {
+    let mut told = Vec::new();
+    let answer = ask(batch.clone().open().unwrap(), &mut |failure| {
+        told.push((failure.statement, failure.row, failure.cause.to_string()));
+    });
+    told.sort();
+    (answer, told)
+}
 
 pub(crate) fn signal_of(context: Context) -> Signal {
     match context {
@@ -116,24 +129,24 @@ pub(crate) fn hold(program: &Arc<Program>, executor: &mut Executor, batch: &Batc
             );
         }
         failures += by_rows.2.len();
-        let asked = |select: &mut Select<'_>| {
-            let mut told = Vec::new();
-            let verdict = select(batch.clone().open().unwrap(), &mut |failure| {
-                told.push((failure.statement, failure.row, failure.cause.to_string()));
-            });
-            told.sort();
-            (verdict, told)
-        };
         let some = (0..200).filter(|row| row % 3 != 0);
         let mut among = run::Selected::default();
         some.for_each(|row| among.insert(row));
         for among in [None, Some(&among)] {
-            let by_columns =
-                asked(&mut |data, tell| executor.select(data, among, &request, mode, tell));
-            let by_rows = asked(&mut |data, tell| {
+            let by_columns = asked(batch, &mut |data, tell| {
+                executor.select(data, among, &request, mode, tell)
+            });
+            let by_rows = asked(batch, &mut |data, tell| {
                 run::conditions(program, data, among, &request, mode, tell)
             });
             assert_eq!(by_columns, by_rows, "selected: {}", told());
+            let by_columns = asked(batch, &mut |data, tell| {
+                executor.choose(data, among, &request, mode, tell)
+            });
+            let by_rows = asked(batch, &mut |data, tell| {
+                run::choose(program, data, among, &request, mode, tell)
+            });
+            assert_eq!(by_columns, by_rows, "chosen: {}", told());
         }
     }
     failures

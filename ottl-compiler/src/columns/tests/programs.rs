@@ -7,6 +7,7 @@ use trunkline_proto::batch::tests::generate::{Request as Random, Rng};
 
 use super::{Executor, hold, random, signal_of};
 use crate::{
+    columns::{Described, Mark},
     contexts::Context,
     run::tests::{
         compiler,
@@ -345,6 +346,55 @@ fn run_random(seed: u64, rounds: usize) {
 #[test]
 fn random_programs_do_over_columns_what_they_do_by_rows() {
     run_random(5, 1000);
+}
+
+/// Conditions as tables of routes have them: many that compare one of a few attributes with a
+/// text, alone or before something else, and others between them.
+fn table(context: Context, paths: &[&'static str], r: &mut Rng) -> Vec<String> {
+    let own: Vec<&str> = paths.iter().copied().filter(|p| p.contains('[')).collect();
+    let columns = [own[r.below(own.len())], own[r.below(own.len())]];
+    let texts = ["t0", "t1", "t2", "t3", "t4", "x", "", "v", "GET"];
+    (0..5 + r.below(40))
+        .map(|_| {
+            let column = columns[r.below(2)];
+            let equal = |r: &mut Rng| match r.one_in(2) {
+                true => format!("{column} == \"{}\"", texts[r.below(texts.len())]),
+                false => format!("\"{}\" == {column}", texts[r.below(texts.len())]),
+            };
+            let other = || CONDITIONS[11];
+            match r.below(8) {
+                0 => fill(CONDITIONS[r.below(CONDITIONS.len())], paths, r),
+                1 => format!("{} or {}", equal(r), equal(r)),
+                2 => format!("{} and {}", equal(r), fill("{} + 1 > 2", paths, r)),
+                3 => fill(other(), paths, r),
+                _ => equal(r),
+            }
+        })
+        .filter(|condition| compiler(context).condition(condition).is_ok())
+        .collect()
+}
+
+#[test]
+fn the_first_condition_that_holds_is_found_as_by_rows() {
+    let r = &mut Rng::new(8);
+    let mut looked_up = 0;
+    for round in 0..300 {
+        let context = CONTEXTS[[0, 1, 5, 5, 6, 2][round % 6]];
+        let paths = paths(context);
+        let conditions = table(context, &paths, r);
+        let sources: Vec<&str> = conditions.iter().map(String::as_str).collect();
+        let program = compiler(context).statements(&[], &sources).unwrap();
+        let program = Arc::new(program);
+        let mut executor = Executor::new(program.clone());
+        let described = executor.describe();
+        let found = |of: &&Described| of.mark == Mark::PerDistinctValue;
+        looked_up += described.iter().filter(found).count();
+        for _ in 0..3 {
+            let batch = random(signal_of(context), r);
+            hold(&program, &mut executor, &batch);
+        }
+    }
+    assert!(looked_up > 1000, "{looked_up}");
 }
 
 /// More of them, for whoever changes a kernel: `OTTL_SEEDS=20 cargo test more_random`.

@@ -1,0 +1,264 @@
+//! Runs what a plan has over columns on rows, chunk by chunk: the conditions of a group (the
+//! gate) and stages of statements. Both load a chunk the same way ([`Columns::begin`]); rows that
+//! turn out to be odd are done by rows.
+
+use std::ops::Range;
+
+use trunkline_proto::batch::{
+    Data,
+    frame::{Frame, MAX_ROWS},
+};
+
+use super::{
+    eval::Exec,
+    gate::Gate,
+    plan::{Columns, Stage},
+    state::State,
+};
+use crate::{
+    failure::Failure,
+    program::Program,
+    run::{self, Counts, ErrorMode, Request, RowFailure, Stopped},
+};
+
+/// What every part of a run needs.
+pub(super) struct Call<'a, 't> {
+    pub program: &'a Program,
+    pub request: &'a Request,
+    pub mode: ErrorMode,
+    pub counts: &'a mut [Counts],
+    pub tell: &'a mut (dyn FnMut(RowFailure<'_>) + 't),
+}
+
+/// Stands for the number of a condition: none holds.
+pub(super) const NO_CONDITION: u32 = u32::MAX;
+
+pub(super) fn broken(cause: Failure) -> Stopped {
+    Stopped {
+        source: String::new(),
+        condition: false,
+        row: 0,
+        cause,
+    }
+}
+
+/// Cells of all columns of a chunk together, at most.
+const CELLS: usize = 32_768;
+
+impl Columns {
+    fn chunk_size(&self) -> usize {
+        (CELLS / self.frame.slots().max(1)).clamp(64, MAX_ROWS)
+    }
+
+    /// Loads a chunk of rows; the positions that are not odd become the selection.
+    fn begin<'e>(
+        &'e mut self,
+        call: &Call<'e, '_>,
+        data: &'e mut Data,
+        state: &'e mut State,
+        chunk: &[u32],
+        selection: &mut Vec<u16>,
+    ) -> Result<Exec<'e>, Stopped> {
+        self.frame
+            .load(data, chunk)
+            .map_err(|error| broken(error.into()))?;
+        state.begin(chunk.len(), self.arounds.len(), self.memos);
+        selection.clear();
+        selection.extend(0..chunk.len() as u16);
+        if self.frame.any_odd() {
+            selection.retain(|p| !self.frame.is_odd(*p));
+        }
+        Ok(Exec {
+            context: call.program.context,
+            request: call.request,
+            data,
+            frame: &mut self.frame,
+            arounds: &self.arounds,
+            keys: self.keys,
+            state,
+            step: 0,
+        })
+    }
+}
+
+impl<'a> Call<'a, '_> {
+    pub fn pass<T>(
+        &mut self,
+        run: impl FnOnce(&mut run::Pass<'_>) -> Result<T, Stopped>,
+    ) -> Result<T, Stopped> {
+        let mut own = Vec::new();
+        run(&mut run::Pass {
+            program: self.program,
+            request: self.request,
+            mode: self.mode,
+            cache: &mut own,
+            is_shared: false,
+            counts: self.counts,
+            tell: self.tell,
+            room: usize::MAX,
+        })
+    }
+
+    /// Runs statements by rows.
+    pub fn rows(
+        &mut self,
+        data: &mut Data,
+        rows: &[u32],
+        statements: Range<usize>,
+    ) -> Result<(), Stopped> {
+        self.pass(|pass| {
+            for row in rows {
+                pass.cache.clear();
+                pass.statements(data, *row, statements.clone())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The rows on which a condition of the group holds, each with the number of the first that
+    /// does. False, and nothing told, when in [`ErrorMode::Propagate`] one fails or has to be
+    /// asked by rows.
+    pub fn gate(
+        &mut self,
+        gate: &mut Gate,
+        data: &mut Data,
+        state: &mut State,
+        rows: &[u32],
+        selection: &mut Vec<u16>,
+        mut out: impl FnMut(u32, u32),
+    ) -> Result<bool, Stopped> {
+        let Gate { columns, of } = gate;
+        let mut found = Vec::new();
+        for chunk in rows.chunks(columns.chunk_size()) {
+            let mut exec = columns.begin(self, data, state, chunk, selection)?;
+            exec.first(of, selection, &mut found);
+            let Exec {
+                frame, state, data, ..
+            } = exec;
+            let failed = !state.failures.is_empty() || frame.any_odd();
+            if self.mode == ErrorMode::Propagate && failed {
+                return Ok(false);
+            }
+            for failed in &state.failures {
+                if !frame.is_odd(failed.position)
+                    && let Some(row) = chunk.get(usize::from(failed.position))
+                {
+                    self.tell_condition(failed.step, *row, &failed.cause);
+                }
+            }
+            for ((position, row), found) in (0u16..).zip(chunk).zip(&found) {
+                let first = match frame.is_odd(position) {
+                    true => self.pass(|pass| pass.first(data, *row))?,
+                    false => Some(*found).filter(|found| *found != NO_CONDITION),
+                };
+                if let Some(first) = first {
+                    out(*row, first);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn tell_condition(&mut self, at: usize, row: u32, cause: &Failure) {
+        if self.mode == ErrorMode::Ignore
+            && let Some(condition) = self.program.conditions.get(at)
+        {
+            (self.tell)(RowFailure {
+                source: &condition.source,
+                statement: None,
+                row,
+                cause,
+            });
+        }
+    }
+
+    /// Runs the statements of a stage.
+    pub fn stage(
+        &mut self,
+        stage: &mut Stage,
+        data: &mut Data,
+        state: &mut State,
+        rows: &[u32],
+        selection: &mut Vec<u16>,
+    ) -> Result<(), Stopped> {
+        let Stage {
+            statements,
+            steps,
+            columns,
+        } = stage;
+        for chunk in rows.chunks(columns.chunk_size()) {
+            let mut exec = columns.begin(self, data, state, chunk, selection)?;
+            for (step, of) in steps.iter().enumerate() {
+                exec.step = step;
+                exec.state.next_statement();
+                // What was given up must not answer for the rows around it.
+                if exec.frame.any_odd() {
+                    selection.retain(|p| !exec.frame.is_odd(*p));
+                }
+                let mut chosen = exec.state.copy(selection);
+                exec.filter(&of.test, &mut chosen);
+                exec.state.matched.extend_from_slice(&chosen);
+                let end = exec.state.matched.len();
+                exec.state.matched_ends.push(end);
+                if !chosen.is_empty() {
+                    exec.act(&of.action, &mut chosen);
+                }
+                exec.state.give(chosen);
+            }
+            let Exec {
+                frame, state, data, ..
+            } = exec;
+            let failed = !state.failures.is_empty() || frame.any_odd();
+            if self.mode == ErrorMode::Propagate && failed {
+                self.rows(data, chunk, statements.clone())?;
+                continue;
+            }
+            frame.commit(data).map_err(|error| broken(error.into()))?;
+            self.count(statements, frame, state, chunk);
+            if frame.any_odd() {
+                for (position, row) in (0u16..).zip(chunk) {
+                    if frame.is_odd(position) {
+                        self.rows(data, &[*row], statements.clone())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts and tells what happened, odd rows aside.
+    fn count(&mut self, statements: &Range<usize>, frame: &Frame, state: &State, chunk: &[u32]) {
+        let mut from = 0;
+        for (at, end) in statements.clone().zip(&state.matched_ends) {
+            let matched = state.matched.get(from..*end).unwrap_or_default();
+            from = *end;
+            let matched = match frame.any_odd() {
+                true => matched.iter().filter(|p| !frame.is_odd(**p)).count(),
+                false => matched.len(),
+            };
+            if let Some(counts) = self.counts.get_mut(at) {
+                counts.matched += matched as u64;
+            }
+        }
+        for failed in &state.failures {
+            if frame.is_odd(failed.position) {
+                continue;
+            }
+            let at = statements.start + failed.step;
+            if let Some(counts) = self.counts.get_mut(at) {
+                counts.failed += 1;
+            }
+            if self.mode == ErrorMode::Ignore
+                && let Some(statement) = self.program.statements.get(at)
+                && let Some(row) = chunk.get(usize::from(failed.position))
+            {
+                (self.tell)(RowFailure {
+                    source: &statement.source,
+                    statement: Some(at),
+                    row: *row,
+                    cause: &failed.cause,
+                });
+            }
+        }
+    }
+}
