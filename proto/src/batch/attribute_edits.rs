@@ -13,7 +13,10 @@ use super::{
     scan::Hit,
     value::KeyValue,
 };
-use crate::wire::{WireType, ask_for, put_tag, put_varint, varint_len};
+use crate::{
+    Signal,
+    wire::{WireType, ask_for, put_tag, put_varint, varint_len},
+};
 
 #[derive(Clone, Copy)]
 enum State {
@@ -58,7 +61,7 @@ impl Data {
     ) -> Result<(), Error> {
         self.load(level)?;
         let mut program = Program::new(edits);
-        let planned = program.can_be_planned();
+        let planned = program.can_be_planned() && self.signal != Signal::Profiles;
         let selected = match rows {
             Selection::All => self.level(level).len(),
             Selection::Rows(rows) => rows.len(),
@@ -74,6 +77,8 @@ impl Data {
             attributes: match level {
                 // It is another one for each type of metric.
                 Level::DataPoint | Level::Exemplar => None,
+                // They are not in the row, or refer to what is not.
+                _ if self.signal == Signal::Profiles => None,
                 _ => level.attributes(self.signal, None),
             },
             planned,
@@ -97,6 +102,15 @@ impl Data {
         program: &mut Program<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        if self.signal == Signal::Profiles {
+            let (pieces, number) = self.attribute_pieces(level, row)?;
+            if self.edit_pieces(&pieces, number, row, program, scratch)? {
+                let out = std::mem::take(&mut scratch.out);
+                self.put_attribute_pieces(level, row, &out)?;
+                scratch.out = out;
+            }
+            return Ok(());
+        }
         let (sub, number) = match scratch.attributes {
             Some(known) => known,
             None => {

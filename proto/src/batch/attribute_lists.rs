@@ -7,7 +7,7 @@ use super::{
     rows::Found,
     value::KeyValue,
 };
-use crate::wire::WireType;
+use crate::{Signal, wire::WireType};
 
 impl Data {
     /// Keeps the attributes for which `keep(key, value)` holds; the value is an encoded
@@ -70,12 +70,15 @@ impl Data {
     }
 
     /// Makes these the pieces of the message that has a row's attributes.
-    fn put_attribute_pieces(
+    pub(super) fn put_attribute_pieces(
         &mut self,
         level: Level,
         row: u32,
         pieces: &[Piece],
     ) -> Result<(), Error> {
+        if self.signal == Signal::Profiles {
+            return self.put_plain_attributes(level, row, pieces);
+        }
         let kind = self.type_of(level, row);
         match level.attributes(self.signal, kind) {
             Some((Some(sub), _)) => {

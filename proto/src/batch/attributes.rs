@@ -15,7 +15,7 @@ use super::{
     scan::{Hit, Scanner},
     value::{KeyValue, Value},
 };
-use crate::wire::WireType;
+use crate::{Signal, wire::WireType};
 
 /// Which rows an edit is for.
 #[derive(Clone, Copy, Debug)]
@@ -163,20 +163,22 @@ impl Data {
         row: u32,
         key: &[u8],
     ) -> Result<Option<(u32, u32)>, Error> {
-        let kind = self.type_of(level, row);
-        let Some((sub, number)) = level.attributes(self.signal, kind) else {
-            return Err(Error::NotApplicable(level));
-        };
         let mut scanner = Scanner::new();
         scanner.add(key);
         let hits = &mut Vec::new();
-        let found = match sub {
-            None => {
+        let kind = self.type_of(level, row);
+        let found = match level.attributes(self.signal, kind) {
+            _ if self.signal == Signal::Profiles => {
+                let (pieces, number) = self.plain_attributes(level, row)?;
+                find_first(&self.payload, &self.arena, &pieces, number, &scanner, hits)?
+            }
+            None => return Err(Error::NotApplicable(level)),
+            Some((None, number)) => {
                 let mut own = [Piece::Run { start: 0, end: 0 }];
                 let pieces = self.pieces_of(level, row, &mut own);
                 find_first(&self.payload, &self.arena, pieces, number, &scanner, hits)?
             }
-            Some(sub) => {
+            Some((Some(sub), number)) => {
                 let bodies = self.sub_message(level, row, sub)?;
                 find_first(&self.payload, &self.arena, &bodies, number, &scanner, hits)?
             }
@@ -199,12 +201,16 @@ impl Data {
         }))
     }
 
-    /// The pieces in which the attributes of a row are, and their field's number.
+    /// The pieces in which the attributes of a row are, and their field's number. Those of
+    /// profiles are in their plain form.
     pub(crate) fn attribute_pieces(
-        &self,
+        &mut self,
         level: Level,
         row: u32,
     ) -> Result<(SmallVec<[Piece; 2]>, u32), Error> {
+        if self.signal == Signal::Profiles {
+            return self.plain_attributes(level, row);
+        }
         let kind = self.type_of(level, row);
         let Some((sub, number)) = level.attributes(self.signal, kind) else {
             return Err(Error::NotApplicable(level));
@@ -221,7 +227,7 @@ impl Data {
 
     /// Calls `found` with the `KeyValue`s of a row, in order.
     pub(crate) fn for_attributes(
-        &self,
+        &mut self,
         level: Level,
         row: u32,
         mut found: impl FnMut(Found),

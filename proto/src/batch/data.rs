@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Error, Level,
     deferred::Deferred,
+    dictionary::Dictionary,
     level::LEVELS,
     pieces::{Patch, Piece},
     rows::{Found, Rows},
@@ -39,6 +40,8 @@ pub struct Data {
     /// Edits of attributes that nobody has seen yet: done when they are read, or the request is
     /// written. While there are some there are no patches.
     pub(super) deferred: Option<Box<Deferred>>,
+    /// What profiles share, once it was looked into.
+    pub(super) dictionary: Option<Box<Dictionary>>,
     pub(crate) edited: bool,
     /// Rows were dropped, added or moved.
     pub(crate) restructured: bool,
@@ -55,6 +58,7 @@ impl Data {
             places: 0,
             lengths: Vec::new(),
             deferred: None,
+            dictionary: None,
             edited: false,
             restructured: false,
             payload,

@@ -22,6 +22,26 @@ pub enum Error {
     DifferentSignals(Signal, Signal),
     /// Requests of profiles cannot be joined: each has a dictionary of its own.
     Profiles,
+    /// The dictionary of a request of profiles has no such entry.
+    Index {
+        /// Which of its tables.
+        table: Table,
+        /// The index that something has.
+        index: i32,
+        /// The length of the table.
+        len: usize,
+    },
+}
+
+/// A table of the dictionary of profiles, and what its index is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Attributes.
+    Attributes,
+    /// Strings, for keys of attributes.
+    Keys,
+    /// Strings.
+    Strings,
 }
 
 impl From<DecodeError> for Error {
@@ -44,6 +64,14 @@ impl fmt::Display for Error {
                 write!(f, "cannot join requests of {} and {}", a.name(), b.name())
             }
             Error::Profiles => write!(f, "requests of profiles cannot be joined"),
+            Error::Index { table, index, len } => {
+                let table = match table {
+                    Table::Attributes => "attribute",
+                    Table::Keys => "key string",
+                    Table::Strings => "string",
+                };
+                write!(f, "{table} index {index} out of bounds [0, {len})")
+            }
         }
     }
 }

@@ -186,7 +186,12 @@ impl Data {
             Error::Decode(DecodeError::new(offset, kind))
         };
         let wants = match place.layout {
-            Layout::Uint32 | Layout::Enum | Layout::Sint32 | Layout::Bool => WireType::Varint,
+            Layout::Uint32
+            | Layout::Uint64
+            | Layout::Int64
+            | Layout::Enum
+            | Layout::Sint32
+            | Layout::Bool => WireType::Varint,
             Layout::Fixed32 => WireType::Fixed32,
             Layout::Fixed64 | Layout::Sfixed64 | Layout::Double => WireType::Fixed64,
             _ => WireType::Len,
@@ -196,13 +201,13 @@ impl Data {
         }
         Ok(match place.layout {
             Layout::Uint32 => FieldValue::Uint(u64::from(number() as u32)),
-            Layout::Fixed32 | Layout::Fixed64 => FieldValue::Uint(number()),
+            Layout::Fixed32 | Layout::Fixed64 | Layout::Uint64 => FieldValue::Uint(number()),
             Layout::Enum => FieldValue::Int(i64::from(number() as i32)),
             Layout::Sint32 => {
                 let coded = number() as u32;
                 FieldValue::Int(i64::from((coded >> 1) as i32 ^ -((coded & 1) as i32)))
             }
-            Layout::Sfixed64 => FieldValue::Int(number() as i64),
+            Layout::Sfixed64 | Layout::Int64 => FieldValue::Int(number() as i64),
             Layout::Double => FieldValue::Double(f64::from_bits(number())),
             Layout::Bool => FieldValue::Bool(number() != 0),
             Layout::Bytes | Layout::Id(_) => FieldValue::Bytes(bytes),
@@ -294,6 +299,12 @@ impl Data {
         match (place.layout, value) {
             (Layout::Uint32, FieldValue::Uint(value)) if value <= u64::from(u32::MAX) => {
                 self.make(|out| put_uint(out, number, value))
+            }
+            (Layout::Uint64, FieldValue::Uint(value)) => {
+                self.make(|out| put_uint(out, number, value))
+            }
+            (Layout::Int64, FieldValue::Int(value)) => {
+                self.make(|out| put_uint(out, number, value as u64))
             }
             (Layout::Enum, FieldValue::Int(value)) if i32::try_from(value).is_ok() => {
                 self.make(|out| put_uint(out, number, value as u64))

@@ -139,8 +139,8 @@ impl Builder {
             Layout::Uint32 | Layout::Fixed32 => Builder::Uint32(UInt32Builder::with_capacity(rows)),
             Layout::Enum => Builder::Int32(Int32Builder::with_capacity(rows), false),
             Layout::Sint32 => Builder::Int32(Int32Builder::with_capacity(rows), true),
-            Layout::Fixed64 => Builder::Uint64(UInt64Builder::with_capacity(rows)),
-            Layout::Sfixed64 => Builder::Int64(Int64Builder::with_capacity(rows)),
+            Layout::Fixed64 | Layout::Uint64 => Builder::Uint64(UInt64Builder::with_capacity(rows)),
+            Layout::Sfixed64 | Layout::Int64 => Builder::Int64(Int64Builder::with_capacity(rows)),
             Layout::Double => Builder::Double(Float64Builder::with_capacity(rows)),
             Layout::Bool => Builder::Bool(BooleanBuilder::with_capacity(rows)),
             Layout::Id(len) => Builder::Id(

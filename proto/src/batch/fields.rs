@@ -41,7 +41,7 @@ pub enum Field {
     StatusCode,
     /// Of a span: `status.message`.
     StatusMessage,
-    /// Of a log record, event, data point, exemplar: nanoseconds since 1970.
+    /// Of a log record, event, data point, exemplar, profile: nanoseconds since 1970.
     Time,
     /// Of a log record: nanoseconds since 1970.
     ObservedTime,
@@ -95,6 +95,34 @@ pub enum Field {
     Quantile,
     /// Of a quantile: its value.
     QuantileValue,
+    /// Of a profile: nanoseconds.
+    Duration,
+    /// Of a profile: 16 bytes.
+    ProfileId,
+    /// Of a profile: `sample_type.type_strindex`.
+    SampleType,
+    /// Of a profile: `sample_type.unit_strindex`.
+    SampleUnit,
+    /// Of a profile: `period_type.type_strindex`.
+    PeriodType,
+    /// Of a profile: `period_type.unit_strindex`.
+    PeriodUnit,
+    /// Of a profile: the time between two samples, in units of [`Field::PeriodUnit`].
+    Period,
+    /// Of a profile.
+    OriginalPayloadFormat,
+    /// Of a profile.
+    OriginalPayload,
+    /// Of a profile, sample: varints. What they stand for is read as attributes.
+    AttributeIndices,
+    /// Of a sample.
+    StackIndex,
+    /// Of a sample.
+    LinkIndex,
+    /// Of a sample: varints.
+    SampleValues,
+    /// Of a sample: nanoseconds since 1970, eight bytes each, little-endian.
+    Timestamps,
 }
 
 /// The value of a field.
@@ -122,6 +150,7 @@ pub enum FieldValue<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     Uint32,
+    /// 32 bits with sign: an enum, an index.
     Enum,
     Sint32,
     Fixed32,
@@ -138,6 +167,10 @@ pub(crate) enum Layout {
     /// Repeated varints.
     Varints,
     Messages,
+    /// A varint without sign.
+    Uint64,
+    /// A varint with sign.
+    Int64,
 }
 
 /// Where a field is encoded.
@@ -155,7 +188,7 @@ pub(crate) struct Place {
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 44] = {
+    pub const ALL: [Field; 58] = {
         use Field::*;
         [
             SchemaUrl,
@@ -202,6 +235,20 @@ impl Field {
             NegativeBucketCounts,
             Quantile,
             QuantileValue,
+            Duration,
+            ProfileId,
+            SampleType,
+            SampleUnit,
+            PeriodType,
+            PeriodUnit,
+            Period,
+            OriginalPayloadFormat,
+            OriginalPayload,
+            AttributeIndices,
+            StackIndex,
+            LinkIndex,
+            SampleValues,
+            Timestamps,
         ]
     };
 
@@ -309,6 +356,29 @@ impl Field {
                     ),
                 ) => data(2, Enum),
                 (Field::IsMonotonic, Some(MetricType::Sum)) => data(3, Bool),
+                _ => None,
+            },
+            (Level::Item, Signal::Profiles) => match self {
+                Field::SampleType => sub(1, 1, Enum),
+                Field::SampleUnit => sub(1, 2, Enum),
+                Field::Time => own(3, Fixed64),
+                Field::Duration => own(4, Uint64),
+                Field::PeriodType => sub(5, 1, Enum),
+                Field::PeriodUnit => sub(5, 2, Enum),
+                Field::Period => own(6, Int64),
+                Field::ProfileId => own(7, Id(16)),
+                Field::DroppedAttributesCount => own(8, Uint32),
+                Field::OriginalPayloadFormat => own(9, Bytes),
+                Field::OriginalPayload => own(10, Bytes),
+                Field::AttributeIndices => own(11, Varints),
+                _ => None,
+            },
+            (Level::Sample, _) => match self {
+                Field::StackIndex => own(1, Enum),
+                Field::AttributeIndices => own(2, Varints),
+                Field::LinkIndex => own(3, Enum),
+                Field::SampleValues => own(4, Varints),
+                Field::Timestamps => own(5, Fixed64s),
                 _ => None,
             },
             (Level::Event, _) => match self {

@@ -27,19 +27,25 @@ pub enum Level {
     Exemplar = 8,
     /// A quantile of a data point of a summary.
     Quantile = 9,
+    /// A sample of a profile.
+    Sample = 10,
+    /// The dictionary of a request of profiles: none, one, or one in several pieces.
+    Dictionary = 11,
 }
 
-pub(crate) const LEVELS: usize = 10;
+pub(crate) const LEVELS: usize = 12;
 
 impl Level {
-    /// The entities of a signal, parents before children. [`Level::Request`] and
-    /// [`Level::MetricData`], which are no entities of their own, are left out.
+    /// The entities of a signal, parents before children. [`Level::Request`],
+    /// [`Level::MetricData`] and [`Level::Dictionary`], which are no entities of their own, are
+    /// left out.
     pub const fn of(signal: Signal) -> &'static [Level] {
-        use Level::{DataPoint, Event, Exemplar, Item, Link, Quantile, Resource, Scope};
+        use Level::{DataPoint, Event, Exemplar, Item, Link, Quantile, Resource, Sample, Scope};
         match signal {
             Signal::Traces => &[Resource, Scope, Item, Event, Link],
             Signal::Metrics => &[Resource, Scope, Item, DataPoint, Exemplar, Quantile],
-            Signal::Logs | Signal::Profiles => &[Resource, Scope, Item],
+            Signal::Logs => &[Resource, Scope, Item],
+            Signal::Profiles => &[Resource, Scope, Item, Sample],
         }
     }
 
@@ -52,6 +58,7 @@ impl Level {
         match self {
             Level::Request => true,
             Level::MetricData => signal == Signal::Metrics,
+            Level::Dictionary => signal == Signal::Profiles,
             level => Level::of(signal).contains(&level),
         }
     }
@@ -59,10 +66,10 @@ impl Level {
     /// The level whose rows hold the rows of this one.
     pub(crate) const fn parent(self) -> Level {
         match self {
-            Level::Request | Level::Resource => Level::Request,
+            Level::Request | Level::Resource | Level::Dictionary => Level::Request,
             Level::Scope => Level::Resource,
             Level::Item => Level::Scope,
-            Level::Event | Level::Link | Level::MetricData => Level::Item,
+            Level::Event | Level::Link | Level::MetricData | Level::Sample => Level::Item,
             Level::DataPoint => Level::MetricData,
             Level::Exemplar | Level::Quantile => Level::DataPoint,
         }
@@ -71,11 +78,13 @@ impl Level {
     /// The levels whose rows this one's rows hold.
     pub(crate) const fn children(self, signal: Signal) -> &'static [Level] {
         match (self, signal) {
+            (Level::Request, Signal::Profiles) => &[Level::Resource, Level::Dictionary],
             (Level::Request, _) => &[Level::Resource],
             (Level::Resource, _) => &[Level::Scope],
             (Level::Scope, _) => &[Level::Item],
             (Level::Item, Signal::Traces) => &[Level::Event, Level::Link],
             (Level::Item, Signal::Metrics) => &[Level::MetricData],
+            (Level::Item, Signal::Profiles) => &[Level::Sample],
             (Level::MetricData, _) => &[Level::DataPoint],
             (Level::DataPoint, _) => &[Level::Exemplar, Level::Quantile],
             _ => &[],
@@ -96,7 +105,7 @@ impl Level {
     pub(crate) const fn field(self, kind: Option<MetricType>) -> Option<u32> {
         Some(match (self, kind) {
             (Level::Resource | Level::DataPoint, _) => 1,
-            (Level::Scope | Level::Item, _) => 2,
+            (Level::Scope | Level::Item | Level::Sample | Level::Dictionary, _) => 2,
             (Level::Event, _) => 11,
             (Level::Link, _) => 13,
             (Level::Exemplar, Some(MetricType::Gauge | MetricType::Sum)) => 5,
@@ -105,6 +114,12 @@ impl Level {
             (Level::Quantile, Some(MetricType::Summary)) => 6,
             _ => return None,
         })
+    }
+
+    /// Whether such entities have attributes.
+    pub fn has_attributes(self, signal: Signal, kind: Option<MetricType>) -> bool {
+        let interned = signal == Signal::Profiles && matches!(self, Level::Item | Level::Sample);
+        interned || self.attributes(signal, kind).is_some()
     }
 
     /// Where the attributes of such an entity are: the number of the message inside it that

@@ -2,6 +2,8 @@
 //! another message. For those who make new entities of old ones; they are put in with
 //! [`Data::add_row`].
 
+use smallvec::SmallVec;
+
 use super::{Data, Error, Level};
 use crate::wire::put_bytes;
 
@@ -34,9 +36,12 @@ impl Data {
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         self.check_live(level, row)?;
-        self.for_attributes(level, row, |field| {
-            put_bytes(out, number, self.bytes(field.start, field.end));
-        })
+        let mut found: SmallVec<[(u32, u32); 32]> = SmallVec::new();
+        self.for_attributes(level, row, |field| found.push((field.start, field.end)))?;
+        for (start, end) in found {
+            put_bytes(out, number, self.bytes(start, end));
+        }
+        Ok(())
     }
 
     /// Bytes of the request as it came.

@@ -28,6 +28,11 @@ impl Data {
                     });
                 }
             }
+            Signal::Profiles if self.level(Level::Sample).ready => {
+                for profile in rows {
+                    self.for_children(Level::Sample, profile, |_| items += 1);
+                }
+            }
             Signal::Metrics | Signal::Profiles => {
                 let (mut bytes, mut lengths) = (Vec::new(), Vec::new());
                 for item in rows {

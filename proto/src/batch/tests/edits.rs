@@ -14,7 +14,7 @@ use crate::{
     batch::{
         AttributeEdit, Data, Field, Level, MetricType, Selection, Source, Value, Values, When,
     },
-    otlp::common::v1::AnyValue,
+    otlp::common::v1::{AnyValue, KeyValue},
 };
 
 /// What is done to an entity.
@@ -63,13 +63,11 @@ pub fn applies(kind: Kind, level: Level, signal: Signal) -> Result<(), &'static 
             let has = Field::ALL
                 .iter()
                 .any(|f| any_type().any(|t| f.exists(signal, level, t)));
-            if has { Ok(()) } else { Err("passes through") }
+            if has { Ok(()) } else { Err("no fields") }
         }
         Kind::UpsertAttribute | Kind::RemoveAttribute | Kind::Replace => {
-            if any_type().any(|t| level.attributes(signal, t).is_some()) {
+            if any_type().any(|t| level.has_attributes(signal, t)) {
                 Ok(())
-            } else if signal == Signal::Profiles {
-                Err("passes through")
             } else {
                 Err("no attributes")
             }
@@ -106,6 +104,13 @@ pub fn apply(
     let at = r.below(rows.len());
     let row = rows.get(at).copied().unwrap_or(0);
     let key = KEYS[r.below(KEYS.len())];
+    let of_attributes = matches!(
+        kind,
+        Kind::UpsertAttribute | Kind::RemoveAttribute | Kind::Replace
+    );
+    if of_attributes && model::attributes(request, level).is_none() {
+        return None;
+    }
     match kind {
         Kind::SetField | Kind::ClearField => {
             let start = r.below(Field::ALL.len());
@@ -173,43 +178,35 @@ pub fn apply(
                 .unwrap();
             let count = rows.len();
             for i in (0..count).filter(|i| all || *i == at) {
-                let lookup = |request: &mut Request, key: &str| {
-                    model::entities(request, level)
-                        .into_iter()
-                        .nth(i)
-                        .unwrap()
-                        .attributes(false)
-                        .and_then(|list| {
-                            list.iter()
-                                .find(|entry| entry.key == key)
-                                .map(|entry| entry.value.clone())
-                        })
+                let mut list = attributes(request, level, i);
+                let lookup = |list: &[KeyValue], key: &str| {
+                    let found = list.iter().find(|entry| entry.key == key);
+                    found.map(|entry| entry.value.clone())
                 };
                 let first = if source_kind == 1 {
-                    lookup(request, from)
+                    lookup(&list, from)
                 } else {
                     Some(Some(value.clone()))
                 };
-                let put = |request: &mut Request,
-                           key: &str,
-                           value: Option<Option<AnyValue>>,
-                           when: When| {
-                    let present = lookup(request, key).is_some();
+                let mut changed = false;
+                let mut put = |list: &mut Vec<KeyValue>,
+                               key: &str,
+                               value: Option<Option<AnyValue>>,
+                               when: When| {
+                    let present = lookup(list, key).is_some();
                     if let Some(value) = value
                         && (when == When::Always || (when == When::Present) == present)
                     {
-                        let list = model::entities(request, level)
-                            .into_iter()
-                            .nth(i)
-                            .unwrap()
-                            .attributes(true)
-                            .unwrap();
                         model::put(list, key, value);
+                        changed = true;
                     }
                 };
-                put(request, key, first, when);
-                let copied = lookup(request, key);
-                put(request, "second", copied, When::Absent);
+                put(&mut list, key, first, when);
+                let copied = lookup(&list, key);
+                put(&mut list, "second", copied, When::Absent);
+                if changed {
+                    model::put_attributes(request, level, i, list);
+                }
             }
         }
         Kind::RemoveAttribute => {
@@ -233,11 +230,12 @@ pub fn apply(
                 )
                 .unwrap();
             }
-            for (i, entity) in model::entities(request, level).into_iter().enumerate() {
-                if (all || i == at)
-                    && let Some(list) = entity.attributes(false)
-                {
-                    list.retain(|entry| entry.key != key);
+            for i in (0..rows.len()).filter(|i| all || *i == at) {
+                let mut list = attributes(request, level, i);
+                let before = list.len();
+                list.retain(|entry| entry.key != key);
+                if list.len() < before {
+                    model::put_attributes(request, level, i, list);
                 }
             }
         }
@@ -257,14 +255,11 @@ pub fn apply(
                 .map(|(key, value)| (key.as_bytes(), Value::read(value).unwrap()))
                 .collect();
             data.set_attributes(level, row, &entries).unwrap();
-            let entity = model::entities(request, level).into_iter().nth(at).unwrap();
-            *entity.attributes(true).unwrap() = list
-                .into_iter()
-                .map(|mut entry| {
-                    entry.value.get_or_insert_default();
-                    entry
-                })
-                .collect();
+            let list = list.into_iter().map(|mut entry| {
+                entry.value.get_or_insert_default();
+                entry
+            });
+            model::put_attributes(request, level, at, list.collect());
         }
         Kind::Drop => {
             data.drop_row(level, row).unwrap();
@@ -336,6 +331,12 @@ pub fn apply(
     Some((kind, level))
 }
 
+/// The attributes of one entity.
+fn attributes(request: &mut Request, level: Level, at: usize) -> Vec<KeyValue> {
+    let mut lists = model::attributes(request, level).unwrap();
+    lists.swap_remove(at).unwrap_or_default()
+}
+
 /// For each scope of a resource, whether an item was taken from it.
 fn scopes_that_lost(data: &mut Data, resource: u32) -> Vec<bool> {
     let scopes = data.children(Level::Scope, resource).unwrap();
@@ -395,6 +396,7 @@ pub fn random_entity(
         (Level::Item, Signal::Logs) => both(make::log_record(r)),
         (Level::Item, Signal::Metrics) => both(make::metric(r)),
         (Level::Item, Signal::Profiles) => both(make::profile(r)),
+        (Level::Sample, _) => both(make::sample(r)),
         (Level::Event, _) => both(make::event(r)),
         (Level::Link, _) => both(make::link(r)),
         (Level::Exemplar, _) => both(make::exemplar(r)),
@@ -431,17 +433,13 @@ pub fn read(data: &mut Data, request: &mut Request, signal: Signal, seed: u64) {
     );
     let key = KEYS[r.below(KEYS.len())];
     let column = data.attribute_column(level, key.as_bytes());
-    for (at, row) in rows.iter().enumerate() {
-        let wanted = model::entities(request, level)
-            .into_iter()
-            .nth(at)
-            .unwrap()
-            .attributes(false)
-            .and_then(|list| {
-                list.iter()
-                    .find(|entry| entry.key == key)
-                    .map(|entry| entry.value.clone())
-            });
+    let lists = model::attributes(request, level);
+    assert!(lists.is_some() || column.is_err(), "an index leads nowhere");
+    for (row, list) in rows.iter().zip(lists.unwrap_or_default()) {
+        let wanted = list.as_ref().and_then(|list| {
+            let found = list.iter().find(|entry| entry.key == key);
+            found.map(|entry| entry.value.clone())
+        });
         if let Ok(column) = &column {
             let value = column.value(data, *row);
             assert_eq!(value.is_some(), wanted.is_some(), "{level:?} {row} {key}");
@@ -579,7 +577,7 @@ pub fn use_all(batch: &mut Batch) -> Result<(), crate::batch::Error> {
             .iter()
             .map(|t| Some(*t))
             .chain([None])
-            .any(|t| level.attributes(signal, t).is_some())
+            .any(|t| level.has_attributes(signal, t))
         {
             continue;
         }

@@ -21,7 +21,8 @@ use crate::{
             metric::Data, number_data_point, summary_data_point::ValueAtQuantile,
         },
         profiles::v1development::{
-            Profile, ProfilesDictionary, ResourceProfiles, Sample, ScopeProfiles,
+            KeyValueAndUnit, Profile, ProfilesDictionary, ResourceProfiles, Sample, ScopeProfiles,
+            ValueType,
         },
         resource::v1::Resource,
         trace::v1::{
@@ -304,14 +305,99 @@ pub fn metric(r: &mut Rng) -> Metric {
     }
 }
 
-pub fn profile(r: &mut Rng) -> Profile {
-    Profile {
-        samples: r.many(0, 4, |r| Sample {
-            values: r.many(0, 3, |r| r.draw() as i64),
-            ..Default::default()
+/// Entries that the tables of a dictionary have at least: indices are below it.
+pub const TABLE: usize = 9;
+
+fn index(r: &mut Rng) -> i32 {
+    r.below(TABLE) as i32
+}
+
+fn dictionary(r: &mut Rng) -> ProfilesDictionary {
+    let mut strings = vec![String::new()];
+    strings.extend(KEYS.map(String::from));
+    strings.extend(r.many(2, 4, text));
+    let attribute = |r: &mut Rng| KeyValueAndUnit {
+        key_strindex: index(r),
+        value: (!r.one_in(8)).then(|| {
+            let mut value = any_value(r, 0);
+            refer_value(&mut value, r);
+            value
         }),
+        unit_strindex: if r.one_in(4) { index(r) } else { 0 },
+    };
+    let mut attributes = vec![KeyValueAndUnit::default()];
+    attributes.extend(r.many(TABLE - 1, TABLE + 2, attribute));
+    ProfilesDictionary {
+        string_table: strings,
+        attribute_table: attributes,
+        ..Default::default()
+    }
+}
+
+/// Makes references of some of the strings in a value.
+fn refer_value(value: &mut AnyValue, r: &mut Rng) {
+    match &mut value.value {
+        Some(Value::StringValue(_)) if r.one_in(2) => {
+            value.value = Some(Value::StringValueStrindex(index(r)));
+        }
+        Some(Value::ArrayValue(list)) => {
+            list.values.iter_mut().for_each(|item| refer_value(item, r));
+        }
+        Some(Value::KvlistValue(map)) => refer(&mut map.values, r),
+        _ => {}
+    }
+}
+
+/// Makes references of some keys and values.
+fn refer(attributes: &mut [KeyValue], r: &mut Rng) {
+    for entry in attributes {
+        if r.one_in(2) {
+            (entry.key, entry.key_strindex) = (String::new(), index(r));
+        }
+        if let Some(value) = &mut entry.value {
+            refer_value(value, r);
+        }
+    }
+}
+
+fn referring(mut resource: ResourceProfiles, r: &mut Rng) -> ResourceProfiles {
+    if let Some(resource) = &mut resource.resource {
+        refer(&mut resource.attributes, r);
+    }
+    for scope in &mut resource.scope_profiles {
+        if let Some(scope) = &mut scope.scope {
+            refer(&mut scope.attributes, r);
+        }
+    }
+    resource
+}
+
+pub fn sample(r: &mut Rng) -> Sample {
+    Sample {
+        stack_index: index(r),
+        values: r.many(0, 3, |r| r.draw() as i64),
+        attribute_indices: r.many(0, 3, index),
+        link_index: index(r),
+        timestamps_unix_nano: r.many(0, 2, |r| r.draw()),
+    }
+}
+
+pub fn profile(r: &mut Rng) -> Profile {
+    let value_type = |r: &mut Rng| {
+        (!r.one_in(3)).then(|| ValueType {
+            type_strindex: index(r),
+            unit_strindex: index(r),
+        })
+    };
+    Profile {
+        sample_type: value_type(r),
+        samples: r.many(0, 4, sample),
         time_unix_nano: r.draw(),
-        attribute_indices: r.many(0, 3, |r| r.below(9) as i32),
+        duration_nano: r.draw() >> r.below(64),
+        period_type: value_type(r),
+        period: r.draw() as i64 >> r.below(64),
+        profile_id: if r.one_in(2) { id(r, 16) } else { Vec::new() },
+        attribute_indices: r.many(0, 3, index),
         original_payload: id(r, 5),
         ..Default::default()
     }
@@ -394,11 +480,11 @@ impl Request {
                 resource_logs: r.many(1, 3, resource_logs),
             }),
             Signal::Profiles => Request::Profiles(ExportProfilesServiceRequest {
-                resource_profiles: r.many(1, 3, resource_profiles),
-                dictionary: Some(ProfilesDictionary {
-                    string_table: vec![String::new(), "s".into()],
-                    ..Default::default()
+                resource_profiles: r.many(1, 3, |r| {
+                    let resource = resource_profiles(r);
+                    referring(resource, r)
                 }),
+                dictionary: Some(dictionary(r)),
             }),
         }
     }

@@ -42,6 +42,7 @@ fn is(message: &[u8], entity: &Entity<'_>) -> bool {
         Entity::Exemplar(entity) => same(message, &**entity),
         Entity::Quantile(entity) => same(message, &**entity),
         Entity::Profile(entity) => same(message, &**entity),
+        Entity::Sample(entity) => same(message, &**entity),
     }
 }
 
@@ -63,16 +64,15 @@ fn messages_and_attributes_of_an_entity_are_those_of_the_decoded_one() {
                         when: When::Always,
                     };
                     let edited = data.edit_attributes(*level, Selection::All, &[edit]);
-                    let value = Some(any_value::Value::IntValue(7));
-                    for entity in model::entities(&mut request, *level) {
-                        if let Some(attributes) = entity.attributes(edited.is_ok()) {
-                            model::put(
-                                attributes,
-                                "new",
-                                Some(AnyValue {
-                                    value: value.clone(),
-                                }),
-                            );
+                    let value = AnyValue {
+                        value: Some(any_value::Value::IntValue(7)),
+                    };
+                    let lists = model::attributes(&mut request, *level).unwrap();
+                    for (at, list) in lists.into_iter().enumerate() {
+                        if edited.is_ok() {
+                            let mut list = list.unwrap_or_default();
+                            model::put(&mut list, "new", Some(value.clone()));
+                            model::put_attributes(&mut request, *level, at, list);
                         }
                     }
                 }
@@ -89,7 +89,10 @@ fn messages_and_attributes_of_an_entity_are_those_of_the_decoded_one() {
                     if result.is_ok() {
                         // A message that has its attributes in that field.
                         let point = NumberDataPoint::decode(&*fields).unwrap();
-                        let wanted = entity.attributes(false).cloned().unwrap_or_default();
+                        let mut lists = model::attributes(&mut request, *level).unwrap();
+                        let mut wanted = lists.swap_remove(at).unwrap_or_default();
+                        // Where it came from.
+                        wanted.iter_mut().for_each(|entry| entry.key_strindex = 0);
                         assert_eq!(
                             point.attributes, wanted,
                             "{signal:?} {seed} {level:?} {row}"

@@ -1,10 +1,12 @@
 //! The model: the same edits on the decoded message. Entities are named by their position in
 //! the order in which the tree is written.
 
+mod profiles;
 mod slots;
 
 use std::any::Any;
 
+pub use profiles::{attributes, put_attributes};
 pub use slots::{Owned, Slot};
 
 use super::generate::Request;
@@ -18,7 +20,7 @@ use crate::{
             HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
             Summary, SummaryDataPoint, metric::Data, summary_data_point::ValueAtQuantile,
         },
-        profiles::v1development::{Profile, ResourceProfiles, ScopeProfiles},
+        profiles::v1development::{Profile, ResourceProfiles, Sample, ScopeProfiles},
         trace::v1::{
             ResourceSpans, ScopeSpans, Span,
             span::{Event, Link},
@@ -79,7 +81,8 @@ pub enum Entity<'a> {
     Link(&'a mut Link),
     LogRecord(&'a mut LogRecord),
     Metric(&'a mut Metric),
-    Profile(#[allow(dead_code)] &'a mut Profile),
+    Profile(&'a mut Profile),
+    Sample(&'a mut Sample),
     Number(&'a mut NumberDataPoint),
     Histogram(&'a mut HistogramDataPoint),
     Exponential(&'a mut ExponentialHistogramDataPoint),
@@ -122,7 +125,10 @@ pub fn entities(request: &mut Request, level: Level) -> Vec<Entity<'_>> {
             walk!(&mut request.resource_logs, ResourceLogs, scope_logs, ScopeLogs, log_records, record => found.push(Entity::LogRecord(record)))
         }
         Request::Profiles(request) => {
-            walk!(&mut request.resource_profiles, ResourceProfiles, scope_profiles, ScopeProfiles, profiles, profile => found.push(Entity::Profile(profile)))
+            walk!(&mut request.resource_profiles, ResourceProfiles, scope_profiles, ScopeProfiles, profiles, profile => match level {
+                Level::Sample => found.extend(profile.samples.iter_mut().map(Entity::Sample)),
+                _ => found.push(Entity::Profile(profile)),
+            })
         }
         Request::Metrics(request) => {
             walk!(&mut request.resource_metrics, ResourceMetrics, scope_metrics, ScopeMetrics, metrics, metric => {
@@ -185,7 +191,7 @@ pub fn lists(request: &mut Request, level: Level) -> Vec<Option<&mut dyn List>> 
         }
         Level::Scope => Level::Resource,
         Level::Item => Level::Scope,
-        Level::Event | Level::Link | Level::DataPoint => Level::Item,
+        Level::Event | Level::Link | Level::DataPoint | Level::Sample => Level::Item,
         _ => Level::DataPoint,
     };
     entities(request, parents)
@@ -200,6 +206,7 @@ pub fn lists(request: &mut Request, level: Level) -> Vec<Option<&mut dyn List>> 
                 (Entity::ScopeLogs(scope), _) => &mut scope.log_records,
                 (Entity::ScopeMetrics(scope), _) => &mut scope.metrics,
                 (Entity::ScopeProfiles(scope), _) => &mut scope.profiles,
+                (Entity::Profile(profile), _) => &mut profile.samples,
                 (Entity::Span(span), Level::Event) => &mut span.events,
                 (Entity::Span(span), _) => &mut span.links,
                 (Entity::Metric(metric), _) => match &mut metric.data {
@@ -292,7 +299,7 @@ impl<'a> Entity<'a> {
             Entity::Exponential(entity) => Some(&mut entity.attributes),
             Entity::Summary(entity) => Some(&mut entity.attributes),
             Entity::Exemplar(entity) => Some(&mut entity.filtered_attributes),
-            Entity::Profile(_) | Entity::Quantile(_) => None,
+            Entity::Profile(_) | Entity::Sample(_) | Entity::Quantile(_) => None,
         }
     }
 
@@ -462,7 +469,29 @@ impl<'a> Entity<'a> {
                 Field::QuantileValue => F64(&mut quantile.value),
                 _ => NotThere,
             },
-            Entity::Profile(_) => NotThere,
+            Entity::Profile(profile) => match field {
+                Field::SampleType => I32(&mut sub!(profile.sample_type).type_strindex),
+                Field::SampleUnit => I32(&mut sub!(profile.sample_type).unit_strindex),
+                Field::Time => U64(&mut profile.time_unix_nano),
+                Field::Duration => U64(&mut profile.duration_nano),
+                Field::PeriodType => I32(&mut sub!(profile.period_type).type_strindex),
+                Field::PeriodUnit => I32(&mut sub!(profile.period_type).unit_strindex),
+                Field::Period => I64(&mut profile.period),
+                Field::ProfileId => Bytes(&mut profile.profile_id),
+                Field::DroppedAttributesCount => U32(&mut profile.dropped_attributes_count),
+                Field::OriginalPayloadFormat => Text(&mut profile.original_payload_format),
+                Field::OriginalPayload => Bytes(&mut profile.original_payload),
+                Field::AttributeIndices => Indices(&mut profile.attribute_indices),
+                _ => NotThere,
+            },
+            Entity::Sample(sample) => match field {
+                Field::StackIndex => I32(&mut sample.stack_index),
+                Field::AttributeIndices => Indices(&mut sample.attribute_indices),
+                Field::LinkIndex => I32(&mut sample.link_index),
+                Field::SampleValues => Int64s(&mut sample.values),
+                Field::Timestamps => Fixed64s(&mut sample.timestamps_unix_nano),
+                _ => NotThere,
+            },
         }
     }
 }

@@ -18,6 +18,7 @@ pub enum Slot<'a> {
     U32(&'a mut u32),
     U64(&'a mut u64),
     I32(&'a mut i32),
+    I64(&'a mut i64),
     F64(&'a mut f64),
     Bool(&'a mut bool),
     Text(&'a mut String),
@@ -26,6 +27,9 @@ pub enum Slot<'a> {
     Fixed64s(&'a mut Vec<u64>),
     Doubles(&'a mut Vec<f64>),
     Varints(&'a mut Vec<u64>),
+    Int64s(&'a mut Vec<i64>),
+    /// Of attributes of the dictionary.
+    Indices(&'a mut Vec<i32>),
     Any(&'a mut Option<AnyValue>),
     Refs(&'a mut Vec<EntityRef>),
     NumberInt(&'a mut Option<number_data_point::Value>),
@@ -94,6 +98,9 @@ impl Slot<'_> {
             Slot::U32(value) => Owned::Uint((**value).into()),
             Slot::U64(value) => Owned::Uint(**value),
             Slot::I32(value) => Owned::Int((**value).into()),
+            Slot::I64(value) => Owned::Int(**value),
+            Slot::Int64s(value) => packed(value.iter().copied()),
+            Slot::Indices(value) => packed(value.iter().map(|index| i64::from(*index))),
             Slot::F64(value) => Owned::Double(**value),
             Slot::Bool(value) => Owned::Bool(**value),
             Slot::Text(value) => Owned::Bytes(value.as_bytes().to_vec()),
@@ -156,6 +163,22 @@ impl Slot<'_> {
             Slot::I32(value) => {
                 *value = number as i32;
                 return Owned::Int((number as i32).into());
+            }
+            Slot::I64(value) => {
+                *value = number as i64;
+                return Owned::Int(number as i64);
+            }
+            Slot::Int64s(value) => {
+                *value = (0..r.below(4))
+                    .map(|_| r.draw() as i64 >> r.below(64))
+                    .collect();
+                return Slot::Int64s(value).get().unwrap();
+            }
+            Slot::Indices(value) => {
+                *value = (0..r.below(4))
+                    .map(|_| r.below(generate::TABLE) as i32)
+                    .collect();
+                return Slot::Indices(value).get().unwrap();
             }
             Slot::F64(value) => {
                 *value = number as f64;
@@ -228,6 +251,9 @@ impl Slot<'_> {
             Slot::U32(value) => *value = 0,
             Slot::U64(value) => *value = 0,
             Slot::I32(value) => *value = 0,
+            Slot::I64(value) => *value = 0,
+            Slot::Int64s(value) => value.clear(),
+            Slot::Indices(value) => value.clear(),
             Slot::F64(value) => *value = 0.0,
             Slot::Bool(value) => *value = false,
             Slot::Text(value) => value.clear(),
@@ -259,4 +285,10 @@ impl Slot<'_> {
             }
         }
     }
+}
+
+fn packed(numbers: impl Iterator<Item = i64>) -> Owned {
+    let mut out = Vec::new();
+    numbers.for_each(|number| crate::wire::put_varint(&mut out, number as u64));
+    Owned::Packed(out)
 }
