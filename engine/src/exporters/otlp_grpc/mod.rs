@@ -35,6 +35,7 @@ use crate::{
     runtime,
     telemetry::{
         ExporterMetrics,
+        logs::ComponentFields,
         metrics::{Destination, RpcMetrics},
     },
 };
@@ -44,7 +45,7 @@ const MAX_RESPONSE: usize = 4 << 20;
 
 /// The exporter of one signal on one core.
 pub struct OtlpGrpc {
-    id: String,
+    fields: ComponentFields,
     signal: Signal,
     client: Client,
     uri: Uri,
@@ -175,7 +176,12 @@ pub fn build(
     };
     let keepalive = client.keepalive.get();
     Ok(Rc::new(OtlpGrpc {
-        id: id.to_owned(),
+        fields: ComponentFields {
+            id: id.to_owned(),
+            kind: "exporter",
+            pipeline: None,
+            signal: Some(signal.name()),
+        },
         signal,
         client: Client::new(Settings {
             authority: match unix {
@@ -419,46 +425,17 @@ impl Consumer for OtlpGrpc {
         Box::pin(async move {
             let items = batch.item_count() as u64;
             let _in_flight = self.metrics.in_flight(self.signal);
-            let body = match self.form.encode_in_place(&batch, &self.core) {
-                Ok(body) => body,
-                Err(refusal) => return Outcome::Refused(refusal),
+            let outcome = match self.form.encode_in_place(&batch, &self.core) {
+                Err(refusal) => Outcome::Refused(refusal),
+                Ok(body) => {
+                    drop(batch);
+                    let deadline = context.deadline;
+                    self.retry
+                        .run(deadline, || self.attempt(body.clone(), deadline))
+                        .await
+                }
             };
-            drop(batch);
-            let deadline = context.deadline;
-            let outcome = self
-                .retry
-                .run(deadline, || self.attempt(body.clone(), deadline))
-                .await;
-            match &outcome {
-                Outcome::Accepted => self.metrics.sent(self.signal, items),
-                Outcome::Partial { rejected, message } => {
-                    let rejected = (*rejected).min(items);
-                    self.metrics.sent(self.signal, items - rejected);
-                    self.metrics
-                        .send_failed(self.signal, rejected, "PartialSuccess", true);
-                    tracing::warn!(
-                        otelcol.component.id = self.id,
-                        otelcol.component.kind = "exporter",
-                        otelcol.signal = self.signal.name(),
-                        message = message,
-                        dropped_items = rejected,
-                        "Partial success response"
-                    );
-                }
-                Outcome::Refused(refusal) => {
-                    let code = format!("{:?}", refusal.code);
-                    self.metrics
-                        .send_failed(self.signal, items, &code, !refusal.retryable);
-                    tracing::error!(
-                        otelcol.component.id = self.id,
-                        otelcol.component.kind = "exporter",
-                        otelcol.signal = self.signal.name(),
-                        error = refusal.message,
-                        rejected_items = items,
-                        "Exporting failed. Rejecting data."
-                    );
-                }
-            }
+            super::ended(&self.metrics, &self.fields, self.signal, items, &outcome);
             outcome
         })
     }

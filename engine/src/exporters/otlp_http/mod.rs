@@ -35,7 +35,6 @@ use crate::{
         ComponentId, ConsumeFuture, Consumer, CoreContext, Outcome, Refusal, RequestContext,
     },
     graph::client_tls,
-    log_component,
     net::{compression::Codec, tls::SharedClient},
     queue::{
         encode::Form,
@@ -486,24 +485,7 @@ impl Consumer for OtlpHttp {
                         .await
                 }
             };
-            super::count(&self.metrics, self.signal, items, &outcome);
-            match &outcome {
-                Outcome::Accepted => {}
-                Outcome::Partial { rejected, message } => log_component!(
-                    warn,
-                    self.fields,
-                    message = message.as_str(),
-                    dropped_items = rejected,
-                    "Partial success response"
-                ),
-                Outcome::Refused(refusal) => log_component!(
-                    error,
-                    self.fields,
-                    error = refusal.message.as_str(),
-                    rejected_items = items,
-                    "Exporting failed. Rejecting data."
-                ),
-            }
+            super::ended(&self.metrics, &self.fields, self.signal, items, &outcome);
             outcome
         })
     }
