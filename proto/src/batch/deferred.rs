@@ -9,6 +9,7 @@ use super::{
     data::{ARENA, NONE},
     edit_program::{Act, From, Make, Plan, Planned, Program},
     pieces::{BLOCK, append},
+    rows::Rows,
     scan::Hit,
 };
 use crate::wire::{WireType, put_tag, put_varint, tag_len, varint_len};
@@ -231,13 +232,10 @@ impl Data {
         let mut total = self.payload.len();
         if let Some((_, lens)) = around.first() {
             let rows = self.level(Level::Resource);
-            for (at, new) in lens.iter().enumerate().filter(|(_, new)| **new != NONE) {
-                let (Some(&head), Some(&start), Some(&end)) =
-                    (rows.head.get(at), rows.start.get(at), rows.end.get(at))
-                else {
-                    continue;
-                };
-                total = total + whole_len(1, *new, (head, start, end)) - (end - head) as usize;
+            for (at, new) in (0..).zip(lens).filter(|(_, new)| **new != NONE) {
+                if let Some(place) = Place::of(rows, at) {
+                    total = total + place.whole_len(*new) - (place.end - place.head) as usize;
+                }
             }
         }
         out.reserve(total + BLOCK);
@@ -250,24 +248,15 @@ impl Data {
         let rows = self.level(deferred.level);
         let mut last = NONE;
         for row in &deferred.rows {
-            let at = row.row as usize;
-            let (Some(&head), Some(&start), Some(&end), Some(&parent), Some(&field)) = (
-                rows.head.get(at),
-                rows.start.get(at),
-                rows.end.get(at),
-                rows.parent.get(at),
-                rows.field.get(at),
-            ) else {
+            let (Some(place), Some((plan, hits))) = (Place::of(rows, row.row), deferred.of(row))
+            else {
                 continue;
             };
-            let Some((plan, hits)) = deferred.of(row) else {
-                continue;
-            };
-            if parent != last {
-                last = parent;
-                self.begin_around(&around, parent, &mut writer);
+            if place.parent != last {
+                last = place.parent;
+                self.begin_around(&around, last, &mut writer);
             }
-            writer.header(field, row.len, (head, start, end));
+            writer.header(place, row.len);
             let (number, planned) = (row.number.into(), &deferred.planned);
             for act in &plan.acts {
                 match act {
@@ -280,7 +269,7 @@ impl Data {
                     Act::Make(make) => {
                         make.write(number, hits, planned, &self.payload, writer.out);
                     }
-                    Act::Rest => writer.up_to(end),
+                    Act::Rest => writer.up_to(place.end),
                 }
             }
         }
@@ -299,19 +288,11 @@ impl Data {
             let (rows, parents) = (self.level(level), self.level(above));
             let mut grown = vec![0i64; parents.len()];
             for (row, new) in &below {
-                let at = *row as usize;
-                let (Some(&head), Some(&start), Some(&end), Some(&parent), Some(&field)) = (
-                    rows.head.get(at),
-                    rows.start.get(at),
-                    rows.end.get(at),
-                    rows.parent.get(at),
-                    rows.field.get(at),
-                ) else {
+                let Some(place) = Place::of(rows, *row) else {
                     continue;
                 };
-                if let Some(grown) = grown.get_mut(parent as usize) {
-                    let new = whole_len(field, *new, (head, start, end));
-                    *grown += new as i64 - i64::from(end - head);
+                if let Some(grown) = grown.get_mut(place.parent as usize) {
+                    *grown += place.whole_len(*new) as i64 - i64::from(place.end - place.head);
                 }
             }
             let mut lens = vec![NONE; parents.len()];
@@ -339,34 +320,52 @@ impl Data {
         let Some(((level, lens), further)) = around.split_last() else {
             return;
         };
-        let (rows, at) = (self.level(*level), parent as usize);
-        let (Some(&head), Some(&start), Some(&end), Some(&field), Some(&above)) = (
-            rows.head.get(at),
-            rows.start.get(at),
-            rows.end.get(at),
-            rows.field.get(at),
-            rows.parent.get(at),
-        ) else {
+        let Some(place) = Place::of(self.level(*level), parent) else {
             return;
         };
-        self.begin_around(further, above, writer);
+        self.begin_around(further, place.parent, writer);
         // One that was begun already lies behind.
-        if let Some(&len) = lens.get(at)
+        if let Some(&len) = lens.get(parent as usize)
             && len != NONE
-            && writer.at <= head
+            && writer.at <= place.head
         {
-            writer.header(field, len, (head, start, end));
+            writer.header(place, len);
         }
     }
 }
 
-/// Bytes of a message with tag and length; one whose length stays keeps the header it has.
-#[inline(always)]
-fn whole_len(number: u8, len: u32, (head, start, end): (u32, u32, u32)) -> usize {
-    if len == end - start {
-        return (end - head) as usize;
+/// Where a row lies in the payload, and what holds it.
+#[derive(Clone, Copy)]
+struct Place {
+    head: u32,
+    start: u32,
+    end: u32,
+    parent: u32,
+    field: u8,
+}
+
+impl Place {
+    #[inline(always)]
+    fn of(rows: &Rows, row: u32) -> Option<Place> {
+        let at = row as usize;
+        Some(Place {
+            head: *rows.head.get(at)?,
+            start: *rows.start.get(at)?,
+            end: *rows.end.get(at)?,
+            parent: *rows.parent.get(at)?,
+            field: *rows.field.get(at)?,
+        })
     }
-    tag_len(number.into()) + varint_len(len.into()) + len as usize
+
+    /// Bytes that it has with tag and length, its message being so long; one whose length stays
+    /// keeps the header it has.
+    #[inline(always)]
+    fn whole_len(self, len: u32) -> usize {
+        if len == self.end - self.start {
+            return (self.end - self.head) as usize;
+        }
+        tag_len(self.field.into()) + varint_len(len.into()) + len as usize
+    }
 }
 
 struct Writer<'a> {
@@ -388,12 +387,13 @@ impl Writer<'_> {
 
     /// Begins a message that will have this length.
     #[inline(always)]
-    fn header(&mut self, number: u8, len: u32, (head, start, end): (u32, u32, u32)) {
-        if len == end - start {
-            return self.up_to(start);
+    fn header(&mut self, place: Place, len: u32) {
+        let number = place.field;
+        if len == place.end - place.start {
+            return self.up_to(place.start);
         }
-        self.up_to(head);
-        self.at = start;
+        self.up_to(place.head);
+        self.at = place.start;
         if number < 16 && (0x80..0x4000).contains(&len) {
             // What items nearly always are.
             let header = [number << 3 | 2, len as u8 | 0x80, (len >> 7) as u8];
