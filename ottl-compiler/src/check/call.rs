@@ -390,9 +390,9 @@ impl Checker<'_> {
 
 /// Whether a path is one of the lists that only `set` can empty.
 pub(crate) fn is_message_list(store: Store) -> bool {
-    use crate::contexts::Part::{DataPoints, Events, Exemplars, Links, QuantileValues};
+    use crate::contexts::Part::{DataPoints, Events, Exemplars, Links, QuantileValues, Samples};
     matches!(
         store,
-        Store::Part(DataPoints | Events | Exemplars | Links | QuantileValues)
+        Store::Part(DataPoints | Events | Exemplars | Links | QuantileValues | Samples)
     )
 }

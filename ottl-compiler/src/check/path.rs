@@ -1,7 +1,7 @@
 //! Paths: the context in front, the declaration that the segments name, the keys behind.
 
 use crate::{
-    contexts::{Context, Keys, PathDef, Store},
+    contexts::{Context, Keys, PathDef},
     error::{Problem, nearest},
     program::{KeyNode, PathNode},
     syntax::{
@@ -53,9 +53,6 @@ impl Checker<'_> {
             Some(_) => text,
             None => format!("{context}.{text}"),
         };
-        if def.store == Store::Missing {
-            return self.report(span, Problem::NotExecutable { path: text });
-        }
         Some(PathNode {
             context,
             def,

@@ -108,7 +108,8 @@ impl Context {
             SpanEvent => Level::Event,
             DataPoint => Level::DataPoint,
             Exemplar => Level::Exemplar,
-            ProfileSample | OtelCol => return None,
+            ProfileSample => Level::Sample,
+            OtelCol => return None,
         })
     }
 
@@ -225,8 +226,23 @@ pub enum Store {
     Cache,
     /// What is known of the request.
     Request(RequestPart),
-    /// Declared, but batches do not have it yet.
-    Missing,
+    /// A number of nanoseconds; a negative one is refused.
+    Nanos(Field),
+    /// An index into a table of the dictionary that profiles share; one that is too large is
+    /// refused.
+    Index(Field),
+    /// 64-bit numbers with sign.
+    Ints(Field),
+    /// Times.
+    Times(Field),
+    /// Bytes.
+    Bytes(Field),
+    /// A profile id.
+    ProfileId(Field),
+    /// A profile id in hex.
+    ProfileIdText(Field),
+    /// A string of the dictionary that profiles share, by its index.
+    DictionaryText(Field),
 }
 
 /// How wide an integer is kept.
@@ -256,6 +272,9 @@ pub enum Part {
     QuantileValues,
     Positive,
     Negative,
+    Samples,
+    SampleType,
+    PeriodType,
 }
 
 /// What is known of a request and its sender.

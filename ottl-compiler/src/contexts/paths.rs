@@ -38,27 +38,37 @@ const fn path(name: &'static str, store: Store) -> PathDef {
         | Store::KindText
         | Store::KindDeprecatedText
         | Store::TraceState
+        | Store::ProfileIdText(_)
+        | Store::DictionaryText(_)
         | Store::BodyText => Type::String,
-        Store::Int(..) | Store::UnixNano(_) | Store::MetricType | Store::EventIndex => Type::Int,
+        Store::Int(..)
+        | Store::UnixNano(_)
+        | Store::Nanos(_)
+        | Store::Index(_)
+        | Store::MetricType
+        | Store::EventIndex => Type::Int,
         Store::Time(_) => Type::Time,
         Store::Float(_) => Type::Float,
         Store::Bool(_) => Type::Bool,
         Store::TraceId(_) => Type::TraceId,
         Store::SpanId(_) => Type::SpanId,
+        Store::ProfileId(_) => Type::ProfileId,
+        Store::Bytes(_) => Type::Bytes,
         Store::Attributes | Store::Cache | Store::Request(_) => Type::Map,
-        Store::Uints(_) | Store::Floats(_) => Type::Typed,
-        Store::Part(_) | Store::Body | Store::Missing => Type::Opaque,
+        Store::Uints(_) | Store::Ints(_) | Store::Times(_) | Store::Floats(_) => Type::Typed,
+        Store::Part(_) | Store::Body => Type::Opaque,
     };
     let types = match store {
         Store::Body => TypeSet::ATTRIBUTE,
-        Store::Missing => TypeSet::ANY,
         Store::Request(RequestPart::Address) => TypeSet::of(&[Type::String, Type::Nil]),
         _ => TypeSet::one(one),
     };
     let write = match store {
         Store::MetricType => Write::Ignored,
         Store::EventIndex | Store::Request(_) => Write::Never,
-        Store::Uints(_) | Store::Floats(_) => Write::Types(TypeSet::of(&[Type::Typed, Type::List])),
+        Store::Uints(_) | Store::Ints(_) | Store::Floats(_) => {
+            Write::Types(TypeSet::of(&[Type::Typed, Type::List]))
+        }
         Store::Body => Write::Types(TypeSet::ATTRIBUTE.or(TypeSet::one(Type::Typed))),
         _ => Write::Types(types),
     };
@@ -92,15 +102,6 @@ const fn nano(name: &'static str, field: Field) -> PathDef {
 
 const fn time(name: &'static str, field: Field) -> PathDef {
     path(name, Store::Time(field))
-}
-
-/// Declared with its type; batches have no profiles yet.
-const fn missing(name: &'static str, of: Type, keys: Keys) -> PathDef {
-    let mut path = path(name, Store::Missing);
-    path.types = TypeSet::one(of);
-    path.write = Write::Types(path.types);
-    path.keys = keys;
-    path
 }
 
 const DROPPED: PathDef = int(
@@ -260,37 +261,35 @@ const LOG: &[PathDef] = &[
 ];
 
 const PROFILE: &[PathDef] = &[
-    missing("sample_type", Type::Opaque, Keys::None),
-    missing("sample_type.type", Type::String, Keys::None),
-    missing("sample_type.unit", Type::String, Keys::None),
-    missing("sample", Type::Opaque, Keys::None),
-    missing("time_unix_nano", Type::Int, Keys::None),
-    missing("time", Type::Time, Keys::None),
-    missing("duration_unix_nano", Type::Int, Keys::None),
-    missing("duration", Type::Int, Keys::None),
-    missing("period_type", Type::Opaque, Keys::None),
-    missing("period_type.type", Type::String, Keys::None),
-    missing("period_type.unit", Type::String, Keys::None),
-    missing("period", Type::Int, Keys::None),
-    missing("profile_id", Type::ProfileId, Keys::None),
-    missing("profile_id.string", Type::String, Keys::None),
-    missing("attribute_indices", Type::Typed, Keys::None),
-    missing("dropped_attributes_count", Type::Int, Keys::None),
-    missing("original_payload_format", Type::String, Keys::None),
-    missing("original_payload", Type::Bytes, Keys::None),
-    missing("attributes", Type::Map, Keys::Map),
+    path("sample_type", Store::Part(Part::SampleType)),
+    path("sample_type.type", Store::DictionaryText(Field::SampleType)),
+    path("sample_type.unit", Store::DictionaryText(Field::SampleUnit)),
+    path("sample", Store::Part(Part::Samples)),
+    nano("time_unix_nano", Field::Time),
+    time("time", Field::Time),
+    path("duration_unix_nano", Store::Nanos(Field::Duration)),
+    path("duration", Store::Nanos(Field::Duration)),
+    path("period_type", Store::Part(Part::PeriodType)),
+    path("period_type.type", Store::DictionaryText(Field::PeriodType)),
+    path("period_type.unit", Store::DictionaryText(Field::PeriodUnit)),
+    int("period", Field::Period, Width::I64),
+    path("profile_id", Store::ProfileId(Field::ProfileId)),
+    path("profile_id.string", Store::ProfileIdText(Field::ProfileId)),
+    path("attribute_indices", Store::Ints(Field::AttributeIndices)),
+    DROPPED,
+    text("original_payload_format", Field::OriginalPayloadFormat),
+    path("original_payload", Store::Bytes(Field::OriginalPayload)),
+    ATTRIBUTES,
     CACHE,
 ];
 
 const PROFILE_SAMPLE: &[PathDef] = &[
-    missing("attributes", Type::Map, Keys::Map),
-    missing("locations_start_index", Type::Int, Keys::None),
-    missing("locations_length", Type::Int, Keys::None),
-    missing("values", Type::Typed, Keys::None),
-    missing("link_index", Type::Int, Keys::None),
-    missing("timestamps_unix_nano", Type::Typed, Keys::None),
-    missing("timestamps", Type::Typed, Keys::None),
-    missing("attribute_indices", Type::Typed, Keys::None),
+    ATTRIBUTES,
+    path("values", Store::Ints(Field::SampleValues)),
+    path("link_index", Store::Index(Field::LinkIndex)),
+    path("timestamps_unix_nano", Store::Ints(Field::Timestamps)),
+    path("timestamps", Store::Times(Field::Timestamps)),
+    path("attribute_indices", Store::Ints(Field::AttributeIndices)),
     CACHE,
 ];
 

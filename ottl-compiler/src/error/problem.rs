@@ -157,9 +157,6 @@ pub enum Problem {
         given: String,
         wanted: String,
     },
-    NotExecutable {
-        path: String,
-    },
     StrayLambda,
     DuplicateLocal {
         name: String,
@@ -465,9 +462,6 @@ impl fmt::Display for Problem {
                 "access to cache must be performed using the same context, please replace \
                  {given:?} with {wanted:?}"
             ),
-            Problem::NotExecutable { path } => {
-                write!(f, "path {path:?} is not supported yet by Trunkline")
-            }
             Problem::StrayLambda => write!(
                 f,
                 "lambda expressions can only be passed to function arguments that accept them"

@@ -248,6 +248,7 @@ pub(super) fn clear(target: &mut Target<'_, '_>, _: &Args<'_>) -> Result<(), Fai
         Value::Typed(Typed::Floats(_)) => Value::Typed(Typed::Floats(Vec::new())),
         Value::Typed(Typed::Bools(_)) => Value::Typed(Typed::Bools(Vec::new())),
         Value::Typed(Typed::Uints(_)) => Value::Typed(Typed::Uints(Vec::new())),
+        Value::Typed(Typed::Times(_)) => Value::Typed(Typed::Times(Vec::new())),
         Value::TraceId(_) => Value::TraceId([0; 16]),
         Value::SpanId(_) => Value::SpanId([0; 8]),
         Value::ProfileId(_) => Value::ProfileId([0; 16]),

@@ -252,7 +252,7 @@ pub(super) fn map_each(row: &mut Row<'_>, args: &Args<'_>) -> Result<Value, Fail
 fn is_element(value: &Value) -> bool {
     match value {
         Value::Map(_) | Value::Slice(_) => true,
-        Value::Typed(items) => !matches!(items, Typed::Uints(_)),
+        Value::Typed(items) => !matches!(items, Typed::Uints(_) | Typed::Times(_)),
         value => coerce::storable(value),
     }
 }

@@ -96,7 +96,7 @@ pub(super) fn not_empty(args: &[Argument]) -> Result<(), String> {
 pub(super) fn is_list(args: &Args<'_>) -> Result<Value, Failure> {
     Ok(Value::Bool(match args.value(0) {
         Value::Slice(_) | Value::List(_) => true,
-        Value::Typed(items) => !matches!(items, Typed::Uints(_)),
+        Value::Typed(items) => !matches!(items, Typed::Uints(_) | Typed::Times(_)),
         value => value.rows().is_some(),
     }))
 }

@@ -75,18 +75,35 @@ impl Footprint {
 
     /// Whether the other is kept within this one.
     fn holds(&self, other: &Footprint) -> bool {
-        let Store::Part(part) = self.store else {
-            return false;
+        let part = match self.store {
+            Store::Part(part) => part,
+            // Attributes are what the indices stand for.
+            Store::Attributes => {
+                return self.context == other.context
+                    && place(other.store) == Some(Field::AttributeIndices);
+            }
+            _ => return false,
         };
         match part {
             Part::Events => other.context == Context::SpanEvent,
             Part::DataPoints => matches!(other.context, Context::DataPoint | Context::Exemplar),
             Part::Exemplars => other.context == Context::Exemplar,
+            Part::Samples => other.context == Context::ProfileSample,
             Part::Links | Part::QuantileValues => false,
-            Part::Status | Part::Positive | Part::Negative => {
+            Part::Status
+            | Part::Positive
+            | Part::Negative
+            | Part::SampleType
+            | Part::PeriodType => {
                 self.context == other.context
                     && place(other.store).is_some_and(|field| match part {
                         Part::Status => matches!(field, Field::StatusCode | Field::StatusMessage),
+                        Part::SampleType => {
+                            matches!(field, Field::SampleType | Field::SampleUnit)
+                        }
+                        Part::PeriodType => {
+                            matches!(field, Field::PeriodType | Field::PeriodUnit)
+                        }
                         Part::Positive => {
                             matches!(field, Field::PositiveOffset | Field::PositiveBucketCounts)
                         }
@@ -110,7 +127,15 @@ fn place(store: Store) -> Option<Field> {
         | Store::SpanId(field)
         | Store::TraceIdText(field)
         | Store::SpanIdText(field)
+        | Store::Nanos(field)
+        | Store::Index(field)
+        | Store::Bytes(field)
+        | Store::ProfileId(field)
+        | Store::ProfileIdText(field)
+        | Store::DictionaryText(field)
         | Store::Uints(field)
+        | Store::Ints(field)
+        | Store::Times(field)
         | Store::Floats(field) => match field {
             Field::ValueDouble => Field::ValueInt,
             field => field,

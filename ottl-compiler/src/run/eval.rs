@@ -7,7 +7,7 @@ use trunkline_proto::batch::{Field, FieldValue};
 
 use super::{Row, Target};
 use crate::{
-    contexts::Context,
+    contexts::{Context, Store},
     failure::Failure,
     functions::{self, Build},
     program::{Args, Argument, Body, Call, Condition, KeyNode, Lambda, Node, PathNode},
@@ -228,10 +228,14 @@ impl Row<'_> {
                 let args = self.args(call)?;
                 let value = args.value(1);
                 // A value that contains what is written is read after that has been made empty,
-                // unless it is of that kind already.
+                // unless it is of that kind already; attributes that are kept in a dictionary are
+                // read and written as copies.
+                let interned = path.def.store == Store::Attributes
+                    && matches!(path.context, Context::Profile | Context::ProfileSample);
                 if let (Some(Argument::Value { node, .. }), Some(empty)) =
                     (call.args.get(1), value.empty_of_kind())
                     && let Node::Path(source) = node
+                    && !interned
                     && source.contains(path)
                     && !self.read(path).is_ok_and(|old| old.of() == value.of())
                 {

@@ -5,6 +5,7 @@
 
 mod conditions;
 mod eval;
+mod numbers;
 mod paths;
 mod read;
 mod sequence;

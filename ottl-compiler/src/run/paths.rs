@@ -1,7 +1,7 @@
 //! What reading and writing share: the forms that fields have in a batch.
 
 use trunkline_proto::{
-    batch::{Error, Level, MetricType},
+    batch::{Error, Field, Level, MetricType},
     wire::{put_varint, read_varint},
 };
 
@@ -56,8 +56,19 @@ pub(super) fn rows_of(part: Part) -> Option<Level> {
         Part::DataPoints => Level::DataPoint,
         Part::Exemplars => Level::Exemplar,
         Part::QuantileValues => Level::Quantile,
-        Part::Status | Part::Positive | Part::Negative => return None,
+        Part::Samples => Level::Sample,
+        Part::Status | Part::Positive | Part::Negative | Part::SampleType | Part::PeriodType => {
+            return None;
+        }
     })
+}
+
+/// The fields with the type and the unit that a part of a profile says.
+pub(super) fn type_fields(part: Part) -> [Field; 2] {
+    match part {
+        Part::PeriodType => [Field::PeriodType, Field::PeriodUnit],
+        _ => [Field::SampleType, Field::SampleUnit],
+    }
 }
 
 /// Row numbers as the bytes of a part.

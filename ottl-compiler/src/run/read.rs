@@ -9,8 +9,8 @@ use trunkline_proto::{
 use super::{
     Row,
     paths::{
-        DEPRECATED_KINDS, KINDS, applicable, pack_rows, rows_of, type_number, unpack_fixed,
-        unpack_varints,
+        DEPRECATED_KINDS, KINDS, applicable, pack_rows, rows_of, type_fields, type_number,
+        unpack_fixed, unpack_varints,
     },
 };
 use crate::{
@@ -45,10 +45,6 @@ impl Row<'_> {
                 let text = "no 'event_index' property has been set";
                 return Err(Failure::Function(text.to_owned()));
             }
-            Store::Missing => {
-                let text = format!("path {:?} is not supported yet by Trunkline", path.text);
-                return Err(Failure::Function(text));
-            }
             _ => {}
         }
         let (level, row) = self.place(path.context)?;
@@ -60,9 +56,10 @@ impl Row<'_> {
                 self.text(level, row, Field::TraceState)?
                     .unwrap_or_default(),
             ),
-            Store::Int(field, _) | Store::UnixNano(field) => {
-                self.int(level, row, field)?.map_or(Value::Nil, Value::Int)
-            }
+            Store::Int(field, _)
+            | Store::UnixNano(field)
+            | Store::Nanos(field)
+            | Store::Index(field) => self.int(level, row, field)?.map_or(Value::Nil, Value::Int),
             Store::Time(field) => match self.int(level, row, field)? {
                 Some(nanos) => Value::Time(Time::from_nanos(nanos)),
                 None => Value::Nil,
@@ -121,13 +118,40 @@ impl Row<'_> {
                 Some(_) => Value::Typed(Typed::Floats(Vec::new())),
                 None => Value::Nil,
             },
+            Store::Ints(field) => match self.data.field(level, row, field)? {
+                Some(FieldValue::Packed(bytes)) => Value::Typed(Typed::Ints(ints(field, bytes))),
+                _ => Value::Typed(Typed::Ints(Vec::new())),
+            },
+            Store::Times(field) => match self.data.field(level, row, field)? {
+                Some(FieldValue::Packed(bytes)) => {
+                    let times = ints(field, bytes).into_iter().map(Time::from_nanos);
+                    Value::Typed(Typed::Times(times.collect()))
+                }
+                _ => Value::Typed(Typed::Times(Vec::new())),
+            },
+            Store::Bytes(field) => Value::Bytes(self.text(level, row, field)?.unwrap_or_default()),
+            Store::ProfileId(field) => Value::ProfileId(self.id(level, row, field)?),
+            Store::ProfileIdText(field) => {
+                Value::text(hex::encode(self.id::<16>(level, row, field)?))
+            }
+            Store::DictionaryText(field) => {
+                let index = self.int(level, row, field)?.unwrap_or(0) as i32;
+                match self.data.dictionary_string(index) {
+                    Err(batch::Error::Index { .. }) => {
+                        return Err(Failure::Function(format!(
+                            "path {:?} with strindex {index} is out of range",
+                            path.text
+                        )));
+                    }
+                    text => Value::text(text?),
+                }
+            }
             Store::Part(part) => self.read_part(part, level, row)?,
             Store::Attributes
             | Store::Body
             | Store::Cache
             | Store::Request(_)
-            | Store::EventIndex
-            | Store::Missing => Value::Nil,
+            | Store::EventIndex => Value::Nil,
         })
     }
 
@@ -271,6 +295,13 @@ impl Row<'_> {
                 }
                 return Ok(Value::Part(part, out));
             }
+            Part::SampleType | Part::PeriodType => {
+                for field in type_fields(part) {
+                    let index = self.int(level, row, field)?.unwrap_or(0) as i32;
+                    out.extend_from_slice(&index.to_le_bytes());
+                }
+                return Ok(Value::Part(part, out));
+            }
             Part::Positive => (Field::PositiveOffset, Field::PositiveBucketCounts),
             _ => (Field::NegativeOffset, Field::NegativeBucketCounts),
         };
@@ -314,6 +345,20 @@ impl Row<'_> {
         let keys = self.keys(path)?;
         index::path(Some(&any), &keys)
     }
+}
+
+/// The numbers of a packed list.
+fn ints(field: Field, bytes: &[u8]) -> Vec<i64> {
+    let values = match field {
+        Field::Timestamps => unpack_fixed(bytes),
+        _ => unpack_varints(bytes),
+    };
+    let narrow = field == Field::AttributeIndices;
+    let values = values.into_iter().map(|value| match narrow {
+        true => i64::from(value as i32),
+        false => value as i64,
+    });
+    values.collect()
 }
 
 /// Only a body that is a map or a list takes keys.

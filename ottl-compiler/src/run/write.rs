@@ -2,13 +2,14 @@
 //! whatever a value of telemetry can be.
 
 use trunkline_proto::{
+    Signal,
     batch::{self, AttributeEdit, Field, FieldValue, KeyValue, Level, Selection, Source, When},
     wire::Fields,
 };
 
 use super::{
     Row,
-    paths::{DEPRECATED_KINDS, KINDS, pack_fixed, pack_varints, rows_of, unpack_rows},
+    paths::{DEPRECATED_KINDS, KINDS, rows_of, type_fields, unpack_rows},
     read::check_body,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     program::PathNode,
     types::Type,
     value::{
-        Text, Typed, Value, entries, index,
+        Text, Value, entries, index,
         tree::{self, Tree},
     },
 };
@@ -44,6 +45,9 @@ impl Row<'_> {
             }
             Store::Part(part) => return self.write_part(part, path, value),
             Store::Uints(field) => return self.write_uints(field, path, value),
+            Store::Ints(field) | Store::Times(field) => {
+                return self.write_ints(field, path, value);
+            }
             Store::Floats(field) => return self.write_floats(field, path, value),
             _ => {}
         }
@@ -126,6 +130,40 @@ impl Row<'_> {
                 let id: [u8; 8] = id_of(text(value)?, "span ids must be 16 hex characters")?;
                 self.put_id(level, row, field, &id)
             }
+            Store::Nanos(field) => match *value {
+                Value::Int(value) => match u64::try_from(value) {
+                    Ok(value) => self.put(level, row, field, Some(FieldValue::Uint(value))),
+                    Err(_) => Err(Failure::Function(
+                        "duration_unix_nano must be non-negative".to_owned(),
+                    )),
+                },
+                _ => Err(wrong("int64")),
+            },
+            Store::Index(field) => match *value {
+                Value::Int(value) if value < i64::from(i32::MAX) => {
+                    let index = FieldValue::Int(i64::from(value as i32));
+                    self.put(level, row, field, Some(index))
+                }
+                Value::Int(_) => Err(Failure::Function("exceeded max value".to_owned())),
+                _ => Err(wrong("int64")),
+            },
+            Store::ProfileId(field) => match value {
+                Value::ProfileId(id) => self.put_profile_id(level, row, field, id),
+                _ => Err(wrong(Type::ProfileId.name())),
+            },
+            Store::ProfileIdText(field) => {
+                let id: [u8; 16] = id_of(text(value)?, "profile ids must be 32 hex characters")?;
+                self.put_profile_id(level, row, field, &id)
+            }
+            Store::Bytes(field) => match value {
+                Value::Bytes(bytes) => self.put(level, row, field, Some(FieldValue::Bytes(bytes))),
+                _ => Err(wrong(Type::Bytes.name())),
+            },
+            Store::DictionaryText(field) => {
+                let index = self.data.intern_string(text(value)?)?;
+                let index = FieldValue::Int(index.into());
+                self.put(level, row, field, Some(index))
+            }
             Store::KindText | Store::KindDeprecatedText => {
                 let names = if store == Store::KindText {
                     KINDS
@@ -154,7 +192,7 @@ impl Row<'_> {
         }
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         level: Level,
         row: u32,
@@ -166,7 +204,7 @@ impl Row<'_> {
 
     /// A field that only metrics or points of some types have: of a metric, others let it pass;
     /// of a point, it is an error.
-    fn put_typed(
+    pub(super) fn put_typed(
         &mut self,
         path: &PathNode,
         level: Level,
@@ -193,6 +231,20 @@ impl Row<'_> {
         self.put(level, row, field, value)
     }
 
+    fn put_profile_id(
+        &mut self,
+        level: Level,
+        row: u32,
+        field: Field,
+        id: &[u8; 16],
+    ) -> Result<(), Failure> {
+        if *id == [0; 16] {
+            let text = "profile ids must not be empty".to_owned();
+            return Err(Failure::Function(text));
+        }
+        self.put(level, row, field, Some(FieldValue::Bytes(id)))
+    }
+
     fn write_attributes(&mut self, path: &PathNode, value: &Value) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
         let keys = self.keys(path)?;
@@ -204,6 +256,9 @@ impl Row<'_> {
             Some((index::Key::Text(key), [])) => {
                 let mut any = Vec::new();
                 let result = value.encode(&mut any);
+                if result.is_err() && self.is_interned(level) {
+                    return result;
+                }
                 // What cannot be assigned leaves what there is, or an empty new one.
                 let nothing = result.is_err() && !matches!(value, Value::List(_));
                 if !nothing || self.data.attribute(level, row, key)?.is_none() {
@@ -222,6 +277,9 @@ impl Row<'_> {
                     None => Tree::Empty,
                 };
                 let (value, result) = tree::assigned(value);
+                if result.is_err() && self.is_interned(level) {
+                    return result;
+                }
                 index::write(&mut tree, rest, value)?;
                 let mut any = Vec::new();
                 tree.encode(&mut any);
@@ -232,6 +290,12 @@ impl Row<'_> {
                 "unable to resolve a string index in map: invalid key type".to_owned(),
             )),
         }
+    }
+
+    /// Whether attributes of a level are kept in a dictionary: there what cannot be assigned
+    /// changes nothing.
+    fn is_interned(&self, level: Level) -> bool {
+        self.data.signal() == Signal::Profiles && matches!(level, Level::Item | Level::Sample)
     }
 
     fn put_attribute(
@@ -346,46 +410,10 @@ impl Row<'_> {
         self.put(level, row, Field::TraceState, Some(FieldValue::Bytes(&out)))
     }
 
-    fn write_uints(&mut self, field: Field, path: &PathNode, value: &Value) -> Result<(), Failure> {
-        let (level, row) = self.place(path.context)?;
-        let values = match value {
-            Value::Nil => Vec::new(),
-            Value::Typed(Typed::Uints(values)) => values.clone(),
-            other => numbers(other, "[]uint64", |value| match value {
-                Value::Int(value) => Some(*value as u64),
-                _ => None,
-            })?,
-        };
-        let bytes = match field {
-            Field::BucketCounts => pack_fixed(values),
-            _ => pack_varints(&values),
-        };
-        self.put_typed(path, level, row, field, FieldValue::Packed(&bytes))
-    }
-
-    fn write_floats(
-        &mut self,
-        field: Field,
-        path: &PathNode,
-        value: &Value,
-    ) -> Result<(), Failure> {
-        let (level, row) = self.place(path.context)?;
-        let values = match value {
-            Value::Nil => Vec::new(),
-            Value::Typed(Typed::Floats(values)) => values.clone(),
-            other => numbers(other, "[]float64", |value| match value {
-                Value::Float(value) => Some(*value),
-                _ => None,
-            })?,
-        };
-        let bytes = pack_fixed(values.into_iter().map(f64::to_bits));
-        self.put_typed(path, level, row, field, FieldValue::Packed(&bytes))
-    }
-
     fn write_part(&mut self, part: Part, path: &PathNode, value: &Value) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
         let bytes = match value {
-            Value::Part(of, bytes) if *of == part => bytes.as_slice(),
+            Value::Part(of, bytes) if *of == part || both_types(*of, part) => bytes.as_slice(),
             Value::Nil if rows_of(part).is_some() => &[],
             Value::Nil => return Err(Failure::SetNil),
             other => {
@@ -424,6 +452,14 @@ impl Row<'_> {
                 )?;
                 return self.put(level, row, Field::StatusCode, Some(FieldValue::Int(code)));
             }
+            Part::SampleType | Part::PeriodType => {
+                let (indices, _) = bytes.as_chunks::<4>();
+                for (field, index) in type_fields(part).into_iter().zip(indices) {
+                    let index = FieldValue::Int(i32::from_le_bytes(*index).into());
+                    self.put(level, row, field, Some(index))?;
+                }
+                return Ok(());
+            }
             Part::Positive => (Field::PositiveOffset, Field::PositiveBucketCounts),
             _ => (Field::NegativeOffset, Field::NegativeBucketCounts),
         };
@@ -434,6 +470,12 @@ impl Row<'_> {
         self.put_typed(path, level, row, offset, value)?;
         self.put_typed(path, level, row, counts, FieldValue::Packed(rest))
     }
+}
+
+/// Whether both parts say of what type values are, so that one can be set to the other.
+fn both_types(a: Part, b: Part) -> bool {
+    let is = |part| matches!(part, Part::SampleType | Part::PeriodType);
+    is(a) && is(b)
 }
 
 fn text(value: &Value) -> Result<&[u8], Failure> {
@@ -471,28 +513,6 @@ fn whole_map(value: &Value) -> Result<Vec<u8>, Failure> {
             got: other.type_name(),
         }),
     }
-}
-
-/// A list of numbers of one type.
-fn numbers<T>(
-    value: &Value,
-    wanted: &'static str,
-    number: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, Failure> {
-    let got = value.type_name();
-    let wrong = || Failure::Setter { wanted, got };
-    let items = match value {
-        Value::List(items) => items.clone(),
-        Value::Slice(any) => crate::value::elements(any)
-            .map(Value::decode)
-            .collect::<Result<_, _>>()?,
-        Value::Typed(items) => items.values(),
-        _ => return Err(wrong()),
-    };
-    items
-        .iter()
-        .map(|item| number(item).ok_or_else(wrong))
-        .collect()
 }
 
 /// The members of a W3C trace state; `None` if it is not one.

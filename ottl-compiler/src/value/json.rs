@@ -82,12 +82,8 @@ fn put(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), Failure> {
             }
             out.push(b'}');
         }
-        Value::Part(..) => {
-            return Err(Failure::Function(format!(
-                "unsupported type: {}",
-                value.type_name()
-            )));
-        }
+        // What Go's structures keep to themselves.
+        Value::Part(..) => out.extend_from_slice(b"{}"),
     }
     Ok(())
 }

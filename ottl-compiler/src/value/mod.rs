@@ -81,6 +81,8 @@ pub enum Typed {
     Bools(Vec<bool>),
     /// `[]uint64`
     Uints(Vec<u64>),
+    /// `[]time.Time`
+    Times(Vec<Time>),
 }
 
 impl Typed {
@@ -92,6 +94,7 @@ impl Typed {
             Typed::Floats(_) => "[]float64",
             Typed::Bools(_) => "[]bool",
             Typed::Uints(_) => "[]uint64",
+            Typed::Times(_) => "[]time.Time",
         }
     }
 
@@ -103,6 +106,7 @@ impl Typed {
             Typed::Floats(items) => items.len(),
             Typed::Bools(items) => items.len(),
             Typed::Uints(items) => items.len(),
+            Typed::Times(items) => items.len(),
         }
     }
 
@@ -119,6 +123,7 @@ impl Typed {
             Typed::Floats(items) => items.iter().copied().map(Value::Float).collect(),
             Typed::Bools(items) => items.iter().copied().map(Value::Bool).collect(),
             Typed::Uints(items) => items.iter().map(|item| Value::Int(*item as i64)).collect(),
+            Typed::Times(items) => items.iter().copied().map(Value::Time).collect(),
         }
     }
 }
@@ -129,10 +134,19 @@ impl Value {
         Value::String(Text::from_slice(text.as_ref()))
     }
 
-    /// Number of rows of a part that is a list of messages.
+    /// Number of rows of a part that is a list of messages, and that functions take for one.
     pub fn rows(&self) -> Option<usize> {
         match self {
-            Value::Part(Part::Status | Part::Positive | Part::Negative, _) => None,
+            // The reference does not know samples as a list.
+            Value::Part(
+                Part::Status
+                | Part::Positive
+                | Part::Negative
+                | Part::Samples
+                | Part::SampleType
+                | Part::PeriodType,
+                _,
+            ) => None,
             Value::Part(_, bytes) => Some(bytes.len() / 4),
             _ => None,
         }
@@ -217,8 +231,9 @@ impl Value {
             Value::Bytes(bytes) => batch::Value::Bytes(bytes).write(out),
             Value::Map(any) | Value::Slice(any) => out.extend_from_slice(any),
             Value::List(items) => return encode_list(items, out),
-            Value::Typed(Typed::Uints(_)) => {
-                return Err(Failure::NotAssignable("unsupported type []uint64".into()));
+            Value::Typed(items @ (Typed::Uints(_) | Typed::Times(_))) => {
+                let text = format!("unsupported type {}", items.name());
+                return Err(Failure::NotAssignable(text));
             }
             Value::Typed(items) => return encode_list(&items.values(), out),
             Value::RawMap(entries) => {

@@ -2,7 +2,7 @@
 // `go run . path/to/otelcol < cases.txt > expected.txt`, in this folder. The Collector must have
 // the receiver otlp, the processor transform and the exporter file.
 //
-// A case is a signal (m: metrics.json, t: traces.json, l: logs.json), `!` where the error mode is
+// A case is a signal (m: metrics.json, t: traces.json, l: logs.json, p: profiles.json), `!` where the error mode is
 // propagate and not ignore, and statements separated by `;;`. What is printed is a JSON object of
 // the metrics, spans or log records that are not as they were, by their position among all;
 // REFUSED where the Collector does not take the configuration, ERROR where it refuses the request.
@@ -33,9 +33,10 @@ type signal struct {
 }
 
 var signals = map[byte]signal{
-	'm': {"metrics", "metrics.json", "metrics", "metric_statements", []string{"resourceMetrics", "scopeMetrics", "metrics"}},
-	't': {"traces", "traces.json", "traces", "trace_statements", []string{"resourceSpans", "scopeSpans", "spans"}},
-	'l': {"logs", "logs.json", "logs", "log_statements", []string{"resourceLogs", "scopeLogs", "logRecords"}},
+	'm': {"metrics", "metrics.json", "v1/metrics", "metric_statements", []string{"resourceMetrics", "scopeMetrics", "metrics"}},
+	't': {"traces", "traces.json", "v1/traces", "trace_statements", []string{"resourceSpans", "scopeSpans", "spans"}},
+	'l': {"logs", "logs.json", "v1/logs", "log_statements", []string{"resourceLogs", "scopeLogs", "logRecords"}},
+	'p': {"profiles", "profiles.json", "v1development/profiles", "profile_statements", []string{"resourceProfiles", "scopeProfiles", "profiles"}},
 }
 
 type m = map[string]any
@@ -52,6 +53,9 @@ func items(of signal, text []byte) []any {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	check(decoder.Decode(&request))
+	if dictionary, ok := request.(m)["dictionary"].(m); ok {
+		resolve(request, dictionary)
+	}
 	found := []any{request}
 	for _, list := range of.lists {
 		var below []any
@@ -63,6 +67,56 @@ func items(of signal, text []byte) []any {
 		found = below
 	}
 	return found
+}
+
+// resolve puts what indices stand for in their place: attributes without their units, which the
+// reference loses, and types of values.
+func resolve(value any, dictionary m) {
+	number := func(of any) int {
+		n, ok := of.(json.Number)
+		if !ok {
+			return 0
+		}
+		at, err := n.Int64()
+		check(err)
+		return int(at)
+	}
+	entry := func(table string, at int) any {
+		list, _ := dictionary[table].([]any)
+		if at < 0 || at >= len(list) {
+			return fmt.Sprintf("no entry %d", at)
+		}
+		return list[at]
+	}
+	switch value := value.(type) {
+	case []any:
+		for _, inner := range value {
+			resolve(inner, dictionary)
+		}
+	case m:
+		for key, inner := range value {
+			if key != "dictionary" {
+				resolve(inner, dictionary)
+			}
+		}
+		if indices, ok := value["attributeIndices"].([]any); ok {
+			var attributes []any
+			for _, index := range indices {
+				attribute := entry("attributeTable", number(index))
+				if kept, ok := attribute.(m); ok {
+					attribute = m{"key": entry("stringTable", number(kept["keyStrindex"])), "value": kept["value"]}
+				}
+				attributes = append(attributes, attribute)
+			}
+			delete(value, "attributeIndices")
+			value["attributes"] = attributes
+		}
+		for _, key := range []string{"sampleType", "periodType"} {
+			if of, ok := value[key].(m); ok {
+				value[key] = []any{entry("stringTable", number(of["typeStrindex"])), entry("stringTable", number(of["unitStrindex"]))}
+			}
+		}
+	}
 }
 
 func config(folder string, cases []string, skip map[int]bool) string {
@@ -109,7 +163,7 @@ func main() {
 	for lines.Scan() {
 		cases = append(cases, lines.Text())
 	}
-	gate := "--feature-gates=ottl.functions.enableLambda"
+	gate := "--feature-gates=ottl.functions.enableLambda,service.profilesSupport"
 	refused := map[int]bool{}
 	said, _ := exec.Command(os.Args[1], "validate", gate, "--config", config(folder, cases, refused)).CombinedOutput()
 	for _, found := range regexp.MustCompile(`processors::transform/c(\d+)`).FindAllSubmatch(said, -1) {
@@ -123,7 +177,7 @@ func main() {
 		body, err := os.ReadFile(of.file)
 		check(err)
 		for try := 0; ; try++ {
-			response, err := http.Post("http://127.0.0.1:24318/v1/"+of.path, "application/json", bytes.NewReader(body))
+			response, err := http.Post("http://127.0.0.1:24318/"+of.path, "application/json", bytes.NewReader(body))
 			if err == nil {
 				response.Body.Close()
 				break

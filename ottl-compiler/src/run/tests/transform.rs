@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::*;
 use crate::{columns::Executor, run::Stopped};
@@ -36,10 +36,12 @@ struct Kind {
 }
 
 fn kinds(folder: &Path) -> Vec<(char, Kind)> {
-    use Context::{DataPoint, Exemplar, Log, Metric, Resource, Scope, Span, SpanEvent};
+    use Context::{DataPoint, Exemplar, Log, Metric, Profile, Resource, Scope, Span, SpanEvent};
     let kind = |file: &str, signal, contexts, lists| {
         let mut text = std::fs::read(folder.join(file)).unwrap();
-        let request = json::to_protobuf(signal, &mut text).unwrap().to_vec();
+        let request = trunkline_proto::json::to_protobuf(signal, &mut text)
+            .unwrap()
+            .to_vec();
         let before = items(&lists, signal, &request);
         Kind {
             signal,
@@ -77,14 +79,27 @@ fn kinds(folder: &Path) -> Vec<(char, Kind)> {
                 ["resourceLogs", "scopeLogs", "logRecords"],
             ),
         ),
+        (
+            'p',
+            kind(
+                "profiles.json",
+                Signal::Profiles,
+                &[Resource, Scope, Profile],
+                ["resourceProfiles", "scopeProfiles", "profiles"],
+            ),
+        ),
     ]
 }
 
 /// The items of a request as JSON, in its one form.
 fn items(lists: &[&str; 3], signal: Signal, request: &[u8]) -> Vec<Json> {
     let mut text = Vec::new();
-    json::from_protobuf(signal, request, &mut text).unwrap();
-    let mut found: Vec<Json> = vec![serde_json::from_slice(&text).unwrap()];
+    trunkline_proto::json::from_protobuf(signal, request, &mut text).unwrap();
+    let mut whole: Json = serde_json::from_slice(&text).unwrap();
+    if let Some(dictionary) = whole.as_object_mut().unwrap().remove("dictionary") {
+        resolve(&mut whole, &dictionary);
+    }
+    let mut found = vec![whole];
     for list in lists {
         found = found
             .iter()
@@ -94,6 +109,48 @@ fn items(lists: &[&str; 3], signal: Signal, request: &[u8]) -> Vec<Json> {
             .collect();
     }
     found.iter().map(normal).collect()
+}
+
+/// What indices stand for in their place, as in the Go program: attributes without their units,
+/// which the reference loses, and types of values.
+fn resolve(value: &mut Json, dictionary: &Json) {
+    let entry = |table: &str, at: &Json| {
+        let list = dictionary[table].as_array();
+        let at = at.as_i64().unwrap_or(0);
+        let found = usize::try_from(at).ok().and_then(|at| list?.get(at));
+        found.cloned().unwrap_or(json!(format!("no entry {at}")))
+    };
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(|item| resolve(item, dictionary)),
+        Json::Object(fields) => {
+            fields
+                .values_mut()
+                .for_each(|field| resolve(field, dictionary));
+            if let Some(Json::Array(indices)) = fields.remove("attributeIndices") {
+                let attributes = indices.iter().map(|index| {
+                    let kept = entry("attributeTable", index);
+                    match kept.is_object() {
+                        true => json!({
+                            "key": entry("stringTable", &kept["keyStrindex"]),
+                            "value": kept["value"],
+                        }),
+                        false => kept,
+                    }
+                });
+                fields.insert("attributes".to_owned(), attributes.collect());
+            }
+            for key in ["sampleType", "periodType"] {
+                if let Some(of) = fields.get_mut(key) {
+                    let names = ["typeStrindex", "unitStrindex"];
+                    *of = names
+                        .map(|name| entry("stringTable", &of[name]))
+                        .to_vec()
+                        .into();
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What is written in two ways made the same, as in the Go program: numbers are texts, what is
