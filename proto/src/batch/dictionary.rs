@@ -389,12 +389,8 @@ impl Data {
             let hash = lookup.hasher.hash_one(self.bytes(start, end));
             let slot = lookup.strings.entry(hash).or_default();
             // Of equal ones the first counts; the others need not be looked at.
-            if slot.is_empty() {
-                slot.push(index as u32);
-            } else if !slot
-                .iter()
-                .any(|known| self.same_string(*known, start, end))
-            {
+            let known = |known: &u32| self.same_string(*known, start, end);
+            if !slot.iter().any(known) {
                 slot.push(index as u32);
             }
         }
@@ -409,16 +405,12 @@ impl Data {
             }
             let hash = lookup.hasher.hash_one(&same);
             let slot = lookup.attributes.entry(hash).or_default();
-            if slot.is_empty() {
+            let mut known = false;
+            for other in slot.iter() {
+                known |= self.canonical_index(*other)?.as_ref() == Some(&same);
+            }
+            if !known {
                 slot.push(index);
-            } else {
-                let mut known = false;
-                for other in slot.iter() {
-                    known |= self.canonical_index(*other)?.as_ref() == Some(&same);
-                }
-                if !known {
-                    slot.push(index);
-                }
             }
         }
         if let Some(dictionary) = &mut self.dictionary {
