@@ -5,16 +5,14 @@
 //! (`--toggle-collect='*measured*'`), so that preparing a request does not.
 
 pub mod ottl;
+mod steps;
+mod variants;
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use trunkline_proto::batch::{
-    AttributeEdit, Error as BatchError, Field, Level, Selection, Source, When,
-};
-use trunkline_proto::{Batch, Signal};
+use trunkline_proto::{Signal, batch::Error as BatchError};
 
 use crate::compare::statistics;
 use crate::error::Error;
@@ -22,11 +20,15 @@ use crate::generate::{Compression, Encoding, Pool, Shape};
 use crate::load::{SIGNALS, word};
 use crate::{args, proc};
 
+use steps::{KERNELS, Kernel, Step, Work};
+use variants::Variant;
+
 const USAGE: &str = "\
 trunkline-bench kernels [options]
 
   --only A,B          copy, decode, validate, open, gather, fields, table, edit, splice, whole,
-                      ottl, ottl-set, ottl-10, ottl-100, ottl-rows, ottl-splice, ottl-whole
+                      ottl, ottl-set, ottl-10, ottl-100, ottl-rows, ottl-splice, ottl-whole,
+                      ottl-names, ottl-shuffled, ottl-distinct, ottl-mixed, ottl-filter
   --signal S          traces, metrics or logs [traces]
   --batch N           items a request [512]
   --per-resource N    items a resource [64]
@@ -39,283 +41,6 @@ trunkline-bench kernels [options]
 Under callgrind: valgrind --tool=callgrind --toggle-collect='*measured*' trunkline-bench kernels \\
   --only splice --iterations 16
 ";
-
-/// What a kernel works on.
-struct Work {
-    signal: Signal,
-    payload: Bytes,
-    batch: Option<Batch>,
-    /// Kept from request to request, as a core keeps its output buffer.
-    out: Vec<u8>,
-    programs: ottl::Programs,
-}
-
-type Step = fn(&mut Work) -> Result<(), BatchError>;
-
-struct Kernel {
-    name: &'static str,
-    what: &'static str,
-    /// Not timed.
-    prepare: Step,
-    run: Step,
-}
-
-const KERNELS: [Kernel; 17] = [
-    Kernel {
-        name: "copy",
-        what: "the request's bytes, copied: the floor for anything that writes",
-        prepare: nothing,
-        run: copy,
-    },
-    Kernel {
-        name: "decode",
-        what: "structure walked and items counted, as every request is",
-        prepare: nothing,
-        run: decode,
-    },
-    Kernel {
-        name: "validate",
-        what: "every field of a decoded request checked",
-        prepare: decode,
-        run: validate,
-    },
-    Kernel {
-        name: "open",
-        what: "a decoded request taken apart down to its items",
-        prepare: decode,
-        run: open,
-    },
-    Kernel {
-        name: "gather",
-        what: "one attribute of every item as a column",
-        prepare: opened,
-        run: gather,
-    },
-    Kernel {
-        name: "fields",
-        what: "five fields of every item as Arrow columns",
-        prepare: opened,
-        run: fields,
-    },
-    Kernel {
-        name: "table",
-        what: "all attributes of the items as one table",
-        prepare: opened,
-        run: table,
-    },
-    Kernel {
-        name: "edit",
-        what: "one attribute inserted from another, two deleted",
-        prepare: opened,
-        run: edit,
-    },
-    Kernel {
-        name: "splice",
-        what: "an edited request written out",
-        prepare: edited,
-        run: splice,
-    },
-    Kernel {
-        name: "whole",
-        what: "decode, open, edit and splice",
-        prepare: nothing,
-        run: whole,
-    },
-    Kernel {
-        name: "ottl",
-        what: "ten OTTL statements over columns",
-        prepare: opened,
-        run: |w| statements(w, ottl::Statements::Ten, false),
-    },
-    Kernel {
-        name: "ottl-set",
-        what: "one OTTL statement that sets a constant",
-        prepare: opened,
-        run: |w| statements(w, ottl::Statements::One, false),
-    },
-    Kernel {
-        name: "ottl-10",
-        what: "10 conditional sets",
-        prepare: opened,
-        run: |w| statements(w, ottl::Statements::Conditional(10), false),
-    },
-    Kernel {
-        name: "ottl-100",
-        what: "100 conditional sets",
-        prepare: opened,
-        run: |w| statements(w, ottl::Statements::Conditional(100), false),
-    },
-    Kernel {
-        name: "ottl-rows",
-        what: "the ten statements by rows",
-        prepare: opened,
-        run: |w| statements(w, ottl::Statements::Ten, true),
-    },
-    Kernel {
-        name: "ottl-splice",
-        what: "what the ten statements left, written out",
-        prepare: |w| {
-            opened(w)?;
-            statements(w, ottl::Statements::Ten, false)
-        },
-        run: splice,
-    },
-    Kernel {
-        name: "ottl-whole",
-        what: "decode, open, the ten statements and splice",
-        prepare: nothing,
-        run: |w| {
-            decode(w)?;
-            statements(w, ottl::Statements::Ten, false)?;
-            splice(w)
-        },
-    },
-];
-
-fn nothing(_: &mut Work) -> Result<(), BatchError> {
-    Ok(())
-}
-
-fn copy(w: &mut Work) -> Result<(), BatchError> {
-    w.out.clear();
-    w.out.extend_from_slice(&w.payload);
-    black_box(&w.out);
-    Ok(())
-}
-
-fn decode(w: &mut Work) -> Result<(), BatchError> {
-    let batch = Batch::from_protobuf(w.signal, w.payload.clone())?;
-    black_box(batch.item_count());
-    w.batch = Some(batch);
-    Ok(())
-}
-
-fn validate(w: &mut Work) -> Result<(), BatchError> {
-    match &w.batch {
-        Some(batch) => Ok(batch.validate()?),
-        None => Ok(()),
-    }
-}
-
-/// Where the attributes that the kernels work on are.
-fn level(signal: Signal) -> Level {
-    match signal {
-        Signal::Metrics => Level::DataPoint,
-        _ => Level::Item,
-    }
-}
-
-fn open(w: &mut Work) -> Result<(), BatchError> {
-    let level = level(w.signal);
-    if let Some(batch) = &mut w.batch {
-        black_box(batch.open()?.row_count(level)?);
-    }
-    Ok(())
-}
-
-fn opened(w: &mut Work) -> Result<(), BatchError> {
-    decode(w)?;
-    open(w)
-}
-
-fn gather(w: &mut Work) -> Result<(), BatchError> {
-    let level = level(w.signal);
-    if let Some(batch) = &mut w.batch {
-        black_box(batch.open()?.attribute_column(level, b"http.route")?);
-    }
-    Ok(())
-}
-
-fn fields(w: &mut Work) -> Result<(), BatchError> {
-    let (level, fields) = match w.signal {
-        Signal::Metrics => (
-            Level::Item,
-            &[Field::Name, Field::Unit, Field::Description][..],
-        ),
-        Signal::Logs => (
-            Level::Item,
-            &[
-                Field::Time,
-                Field::SeverityNumber,
-                Field::SeverityText,
-                Field::TraceId,
-                Field::Body,
-            ][..],
-        ),
-        _ => (
-            Level::Item,
-            &[
-                Field::TraceId,
-                Field::SpanId,
-                Field::Name,
-                Field::StartTime,
-                Field::EndTime,
-            ][..],
-        ),
-    };
-    if let Some(batch) = &mut w.batch {
-        black_box(batch.open()?.field_columns(level, fields)?);
-    }
-    Ok(())
-}
-
-fn table(w: &mut Work) -> Result<(), BatchError> {
-    let level = level(w.signal);
-    if let Some(batch) = &mut w.batch {
-        black_box(batch.open()?.attribute_table(level)?);
-    }
-    Ok(())
-}
-
-/// The actions of the comparison's `attributes` rows.
-const EDITS: [AttributeEdit<'static>; 3] = [
-    AttributeEdit::Set {
-        key: b"app.route",
-        value: Source::Attribute(b"http.route"),
-        when: When::Absent,
-    },
-    AttributeEdit::Remove {
-        key: b"client.address",
-    },
-    AttributeEdit::Remove { key: b"enduser.id" },
-];
-
-fn edit(w: &mut Work) -> Result<(), BatchError> {
-    let level = level(w.signal);
-    if let Some(batch) = &mut w.batch {
-        batch
-            .open()?
-            .edit_attributes(level, Selection::All, &EDITS)?;
-    }
-    Ok(())
-}
-
-fn edited(w: &mut Work) -> Result<(), BatchError> {
-    decode(w)?;
-    edit(w)
-}
-
-fn splice(w: &mut Work) -> Result<(), BatchError> {
-    w.out.clear();
-    if let Some(batch) = &w.batch {
-        batch.write_protobuf(&mut w.out);
-    }
-    black_box(&w.out);
-    Ok(())
-}
-
-fn whole(w: &mut Work) -> Result<(), BatchError> {
-    decode(w)?;
-    edit(w)?;
-    splice(w)
-}
-
-fn statements(w: &mut Work, of: ottl::Statements, by_rows: bool) -> Result<(), BatchError> {
-    match (&mut w.batch, w.programs.get(of, w.signal)) {
-        (Some(batch), Some(executor)) => ottl::run(executor, batch, by_rows),
-        _ => Ok(()),
-    }
-}
 
 /// What is timed, and what callgrind counts.
 #[inline(never)]
@@ -337,7 +62,7 @@ pub fn command(args: &mut lexopt::Parser) -> Result<(), Error> {
     let pool = Pool::new(options.shape.clone())?;
     let mut all = Vec::new();
     println!(
-        "{:<11} {:>10} {:>12} {:>12} {:>8}",
+        "{:<13} {:>10} {:>12} {:>12} {:>8}",
         "kernel", "items", "ns an item", "best", "spread"
     );
     for kernel in &KERNELS {
@@ -350,7 +75,7 @@ pub fn command(args: &mut lexopt::Parser) -> Result<(), Error> {
         }
         let result = measure(kernel, &pool, &options)?;
         println!(
-            "{:<11} {:>10} {:>12.2} {:>12.2} {:>7.0}%   {}",
+            "{:<13} {:>10} {:>12.2} {:>12.2} {:>7.0}%   {}",
             kernel.name,
             result["items"],
             result["ns_per_item"].as_f64().unwrap_or(0.0),
@@ -384,7 +109,7 @@ fn measure(kernel: &Kernel, pool: &Pool, options: &Options) -> Result<Json, Erro
         out: Vec::with_capacity(1 << 20),
         programs: ottl::Programs::default(),
     };
-    let (mut times, mut items) = (Vec::new(), 0);
+    let (mut times, mut items, mut varied) = (Vec::new(), 0, Vec::new());
     let began = Instant::now();
     loop {
         let done = match options.iterations {
@@ -395,7 +120,19 @@ fn measure(kernel: &Kernel, pool: &Pool, options: &Options) -> Result<Json, Erro
             break;
         }
         let (payload, n, _) = pool.take()?;
-        work.payload = payload;
+        work.payload = match kernel.variant {
+            Variant::Generated => payload,
+            variant => {
+                let at = times.len() % options.shape.bodies.max(1);
+                if varied.len() <= at {
+                    let level = steps::level(work.signal);
+                    varied.push(
+                        variants::vary(variant, work.signal, level, &payload).map_err(failed)?,
+                    );
+                }
+                varied.get(at).cloned().unwrap_or_default()
+            }
+        };
         work.batch = None;
         (kernel.prepare)(&mut work).map_err(failed)?;
         let start = Instant::now();
@@ -519,7 +256,7 @@ mod tests {
     fn the_edited_request_has_what_was_inserted_and_not_what_was_deleted() {
         for (_, signal) in SIGNALS {
             let (mut work, items) = work(signal);
-            whole(&mut work).unwrap();
+            steps::whole(&mut work).unwrap();
             let count = |key: &[u8]| memchr::memmem::find_iter(&work.out, key).count() as u64;
             assert_eq!(count(b"app.route"), items, "{signal:?}");
             assert_eq!(count(b"client.address"), 0, "{signal:?}");

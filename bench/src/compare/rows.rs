@@ -60,7 +60,9 @@ impl Row {
             Row::GzipPlain => "gzip in, plain out; attributes: insert from another, delete two",
             Row::GzipGzip => "gzip in, gzip out; attributes: insert from another, delete two",
             Row::GzipUntouched => "gzip in, gzip out, nothing changed",
-            Row::Ottl(Statements::Ten) => "plain in, plain out; ten OTTL statements",
+            Row::Ottl(Statements::Ten | Statements::TenOtherNames) => {
+                "plain in, plain out; ten OTTL statements"
+            }
             Row::Ottl(Statements::One) => "plain in, plain out; one OTTL statement: set a constant",
             Row::Ottl(Statements::Conditional(_)) => {
                 "plain in, plain out; OTTL: set an attribute by a condition, 10 or 100 times"
@@ -124,14 +126,10 @@ impl Row {
                     .to_owned(),
             )),
             Row::Ottl(of) => Some(("transform", list("statements", ottl::sources(of, signal)))),
-            Row::Filter => {
-                let condition = match signal {
-                    Signal::Logs => "log.attributes[\"code.line.number\"] >= 45",
-                    Signal::Metrics => "datapoint.attributes[\"http.response.status_code\"] == 200",
-                    _ => "span.attributes[\"http.response.body.size\"] >= 10000",
-                };
-                Some(("filter", list("conditions", vec![condition.to_owned()])))
-            }
+            Row::Filter => Some((
+                "filter",
+                list("conditions", vec![ottl::condition(signal).to_owned()]),
+            )),
         }
     }
 }

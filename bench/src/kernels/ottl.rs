@@ -11,19 +11,34 @@ use trunkline_ottl::{
     functions::Host,
     run::{self, ErrorMode},
 };
-use trunkline_proto::{Batch, Signal, batch::Error as BatchError};
+use trunkline_proto::{
+    Batch, Signal,
+    batch::{Error as BatchError, Level},
+};
+
+use super::variants::other_name;
 
 /// Which statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statements {
     Ten,
+    /// The ten, on attributes with [other names](other_name).
+    TenOtherNames,
     One,
     Conditional(usize),
 }
 
 /// The programs of the last run, ready to run again.
 #[derive(Default)]
-pub struct Programs(Vec<(Statements, Executor)>);
+pub struct Programs(Vec<(Statements, Executor)>, Option<Executor>);
+
+fn context(signal: Signal) -> Context {
+    match signal {
+        Signal::Logs => Context::Log,
+        Signal::Metrics => Context::DataPoint,
+        _ => Context::Span,
+    }
+}
 
 /// What the ten statements are, for rows of this signal.
 fn ten(signal: Signal) -> Vec<String> {
@@ -76,6 +91,7 @@ pub fn sources(of: Statements, signal: Signal) -> Vec<String> {
     };
     match of {
         Statements::Ten => ten(signal),
+        Statements::TenOtherNames => ten(signal).iter().map(|s| renamed(s, item)).collect(),
         Statements::One => vec![format!("set({item}.attributes[\"team\"], \"shop\")")],
         Statements::Conditional(count) => (0..count)
             .map(|at| {
@@ -90,17 +106,62 @@ pub fn sources(of: Statements, signal: Signal) -> Vec<String> {
     }
 }
 
+/// A statement on attributes of the item with other names.
+fn renamed(statement: &str, item: &str) -> String {
+    let statement = statement.replace(
+        "\"client.address\"",
+        &format!("\"{}\"", other_name("client.address")),
+    );
+    let begins = format!("{item}.attributes[\"");
+    let mut parts = statement.split(&begins);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (key, rest) = part.split_once('"').unwrap_or((part, ""));
+        out += &format!("{begins}{}\"{rest}", other_name(key));
+    }
+    out
+}
+
+/// What the filter of the comparison drops.
+pub fn condition(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Logs => "log.attributes[\"code.line.number\"] >= 45",
+        Signal::Metrics => "datapoint.attributes[\"http.response.status_code\"] == 200",
+        _ => "span.attributes[\"http.response.body.size\"] >= 10000",
+    }
+}
+
+/// Drops the rows of a level on which the conditions hold.
+pub fn filter(executor: &mut Executor, batch: &mut Batch, level: Level) -> Result<(), BatchError> {
+    let request = run::Request::default();
+    let data = batch.open()?;
+    let mode = ErrorMode::Ignore;
+    let verdict = executor.select(data, None, &request, mode, &mut |_| ());
+    let selected = verdict.map_err(|cause| match cause {
+        Failure::Batch(error) => error,
+        _ => BatchError::TooLarge,
+    })?;
+    data.retain_rows(level, |row| !selected.selected.contains(row))
+}
+
 impl Programs {
+    /// The condition of the filter, compiled when it is asked for first.
+    pub fn condition(&mut self, signal: Signal) -> Option<&mut Executor> {
+        if self.1.is_none() {
+            let compiler = Compiler::new(Host::Filter, &[context(signal)]);
+            let compiler = compiler.in_context(context(signal));
+            let program = compiler.statements(&[], &[condition(signal)]).ok()?;
+            self.1 = Some(Executor::new(Arc::new(program)));
+        }
+        self.1.as_mut()
+    }
+
     /// The statements, compiled when they are asked for first.
     pub fn get(&mut self, of: Statements, signal: Signal) -> Option<&mut Executor> {
         if let Some(at) = self.0.iter().position(|(known, _)| *known == of) {
             return self.0.get_mut(at).map(|(_, executor)| executor);
         }
-        let context = match signal {
-            Signal::Logs => Context::Log,
-            Signal::Metrics => Context::DataPoint,
-            _ => Context::Span,
-        };
+        let context = context(signal);
         let contexts = [Context::Resource, Context::Scope, context];
         let sources = sources(of, signal);
         let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
@@ -146,6 +207,7 @@ mod tests {
         for signal in [Signal::Traces, Signal::Logs, Signal::Metrics] {
             for of in [
                 Statements::Ten,
+                Statements::TenOtherNames,
                 Statements::One,
                 Statements::Conditional(10),
             ] {

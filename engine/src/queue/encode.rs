@@ -27,8 +27,8 @@ pub struct Form {
 pub type Body = SmallVec<[Bytes; 1]>;
 
 impl Form {
-    /// Writes a request, like [`Form::encode`], but leaves requests that were joined where they
-    /// are.
+    /// Writes a request, like [`Form::encode`], but leaves requests that were joined, and long
+    /// runs of bytes of those that were changed, where they are.
     ///
     /// # Errors
     /// Those of [`Form::encode`].
@@ -36,6 +36,19 @@ impl Form {
         match batch.parts() {
             Some(parts) if !self.json && self.codec == Codec::Identity => {
                 Ok(parts.iter().cloned().collect())
+            }
+            None if !self.json && self.codec == Codec::Identity && batch.has_long_runs() => {
+                // Headers, and what lies in small pieces.
+                let mut out = room(core, batch.payload_len() / 64)?;
+                let pieces = batch.write_around(&mut out);
+                let (between, mut at) = (out.freeze(), 0);
+                let each = pieces.into_iter().map(|(len, piece)| {
+                    piece.unwrap_or_else(|| {
+                        at += len;
+                        between.slice(at - len..at)
+                    })
+                });
+                Ok(each.collect())
             }
             _ => Ok(smallvec![self.encode(batch, core)?]),
         }

@@ -9,13 +9,14 @@ use super::{
     cells::{self, BOXED, Cell, SPAN_ID, TIME, TRACE_ID},
     eval::{Exec, Op, View},
     expr::{Action, Expr, KeepKeys, Take},
+    patterns::Pattern,
     state::Known,
 };
 use crate::{
     contexts::Width,
     failure::Failure,
     functions,
-    program::{Args, Call},
+    program::{Args, Argument, Call},
     types::Type,
     value::Value,
 };
@@ -37,8 +38,9 @@ impl Exec<'_> {
                 slot,
                 call,
                 whole,
+                pattern,
                 memo,
-            } => self.replace(*slot, call, *whole, *memo, selection),
+            } => self.replace(*slot, call, *whole, pattern.as_ref(), *memo, selection),
         }
     }
 
@@ -207,6 +209,10 @@ impl Exec<'_> {
                 let (of, bits) = column.get(usize::from(p));
                 of == kind::STRING && span::len(bits) > limit
             };
+            let column = self.frame.column(slot);
+            if column.longest() <= limit {
+                continue;
+            }
             let mut cut = self.state.copy(selection);
             let column = self.frame.column(slot);
             cut.retain(|p| long(column, *p));
@@ -234,7 +240,11 @@ impl Exec<'_> {
             self.state.give(cut);
         }
         let data = &*self.data;
-        for p in selection.iter() {
+        let rows = match self.frame.any_others() {
+            true => selection,
+            false => &[],
+        };
+        for p in rows {
             self.frame.change_others(data, *p, |heap, _, of, bits| {
                 if of != kind::STRING || span::len(bits) <= limit {
                     return Change::None;
@@ -266,6 +276,7 @@ impl Exec<'_> {
         slot: usize,
         call: &Call,
         whole: bool,
+        pattern: Option<&Pattern>,
         memo: usize,
         selection: &mut Vec<u16>,
     ) {
@@ -283,6 +294,10 @@ impl Exec<'_> {
             prepared: call.prepared.as_ref(),
             values,
         };
+        let by = match call.args.get(2).and_then(Argument::literal) {
+            Some(Value::String(by)) => by.as_ref(),
+            _ => &[],
+        };
         let column = Op::Slot(slot);
         selection.retain(|p| self.view(column).get(*p).0 == kind::STRING);
         // What stays as it is comes back as nothing.
@@ -298,7 +313,12 @@ impl Exec<'_> {
             };
             let mut out = std::mem::take(&mut exec.state.text);
             out.clear();
-            let result = functions::replaced(&args, whole, exec.bytes(bits), &mut out);
+            let text = exec.bytes(bits);
+            let quick = pattern.and_then(|pattern| pattern.replace(text, by, &mut out));
+            let result = match quick {
+                Some(any) => Ok(any),
+                None => functions::replaced(&args, whole, text, &mut out),
+            };
             let cell = match result {
                 Ok(false) => Ok((kind::NIL, 0)),
                 Ok(true) => exec.text(&out),

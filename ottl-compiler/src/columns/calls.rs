@@ -24,6 +24,18 @@ use crate::{
     },
 };
 
+/// Every byte in hex.
+static HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
 /// Where an argument's value is.
 enum Operand {
     Known,
@@ -44,6 +56,15 @@ impl Exec<'_> {
                         .map(|expr| self.eval(expr, selection))
                         .collect(),
                 ),
+            });
+        }
+        if let (Some(pattern), Some(Operand::Value(op))) = (&call.pattern, operands.first())
+            && pattern.is_quick()
+        {
+            let op = *op;
+            return self.each(selection, |exec, p| match exec.view(op).get(p) {
+                (kind::STRING, bits) => Ok((kind::BOOL, pattern.is_match(exec.bytes(bits)).into())),
+                _ => exec.scalar(&call.call, &operands, p),
             });
         }
         let varying = call.memo.and_then(|(memo, at)| match operands.get(at) {
@@ -157,15 +178,14 @@ impl Exec<'_> {
     }
 
     fn hex(&mut self, digest: &[u8]) -> Result<Cell, Failure> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [[0; 2]; 64];
+        for (pair, byte) in text.iter_mut().zip(digest) {
+            *pair = HEX.get(usize::from(*byte)).copied().unwrap_or_default();
+        }
         let heap = self.frame.heap_mut();
         let from = heap.len();
-        let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
-        heap.extend(
-            digest
-                .iter()
-                .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
-        );
+        let text = text.as_flattened().get(..2 * digest.len());
+        heap.extend_from_slice(text.unwrap_or_default());
         self.string_from(from)
     }
 

@@ -45,9 +45,16 @@ pub(super) fn broken(cause: Failure) -> Stopped {
 /// Cells of all columns of a chunk together, at most.
 const CELLS: usize = 32_768;
 
+/// Rows of a chunk, where there are few statements: what is noted of the rows, and they
+/// themselves, stay near from when they are loaded to when they are written.
+const NEAR: usize = 128;
+/// Statements that are few: what each costs for a chunk, whatever its rows, is little then.
+const FEW: usize = 24;
+
 impl Columns {
-    fn chunk_size(&self) -> usize {
-        (CELLS / self.frame.slots().max(1)).clamp(64, MAX_ROWS)
+    fn chunk_size(&self, steps: usize) -> usize {
+        let most = if steps <= FEW { NEAR } else { MAX_ROWS };
+        (CELLS / self.frame.slots().max(1)).clamp(64, most)
     }
 
     /// Loads a chunk of rows; the positions that are not odd become the selection.
@@ -128,8 +135,9 @@ impl<'a> Call<'a, '_> {
         mut out: impl FnMut(u32, u32),
     ) -> Result<bool, Stopped> {
         let Gate { columns, of } = gate;
+        let size = columns.chunk_size(of.tests.len());
         let mut found = Vec::new();
-        for chunk in rows.chunks(columns.chunk_size()) {
+        for chunk in rows.chunks(size) {
             let mut exec = columns.begin(self, data, state, chunk, selection)?;
             exec.first(of, selection, &mut found);
             let Exec {
@@ -186,7 +194,7 @@ impl<'a> Call<'a, '_> {
             steps,
             columns,
         } = stage;
-        for chunk in rows.chunks(columns.chunk_size()) {
+        for chunk in rows.chunks(columns.chunk_size(steps.len())) {
             let mut exec = columns.begin(self, data, state, chunk, selection)?;
             for (step, of) in steps.iter().enumerate() {
                 exec.step = step;

@@ -385,7 +385,8 @@ impl<'a> Exec<'a> {
         let mut column = std::mem::take(column);
         column.resize(self.frame.rows().len());
         let (kinds, bits) = column.parts_mut();
-        let mut last = None;
+        let level = self.frame.level();
+        let (mut last, mut within) = (None, None);
         for position in 0..kinds.len() {
             let (Some(row), Some(around)) = (
                 self.frame.rows().get(position).copied(),
@@ -393,7 +394,19 @@ impl<'a> Exec<'a> {
             ) else {
                 continue;
             };
-            let Some(above) = above(self.data, self.frame.level(), row, around.level) else {
+            // Rows in the same entity follow each other.
+            let parent = self.data.parent(level, row);
+            if parent.is_some()
+                && parent == within
+                && let Some((_, Some(cell))) = last
+                && let (Some(kind), Some(payload)) =
+                    (kinds.get_mut(position), bits.get_mut(position))
+            {
+                (*kind, *payload) = cell;
+                continue;
+            }
+            within = parent;
+            let Some(above) = above(self.data, level, row, around.level) else {
                 self.frame.give_up(position as u16);
                 continue;
             };

@@ -4,7 +4,7 @@
 use regex::bytes::Regex;
 use trunkline_proto::batch::{Field, Level};
 
-use super::cells::Cell;
+use super::{cells::Cell, patterns::Pattern};
 use crate::{
     contexts::Width,
     ops::{CompareOp, MathOp},
@@ -73,6 +73,8 @@ pub(super) struct CallExpr {
     /// The memo that it has, if it is computed once per distinct value of its one argument that
     /// is not constant.
     pub memo: Option<(usize, usize)>,
+    /// The pattern that it matches, if that is all it does.
+    pub pattern: Option<Pattern>,
 }
 
 /// An argument of a call.
@@ -145,6 +147,8 @@ pub(super) enum Action {
         call: Call,
         /// The whole text instead of the matches.
         whole: bool,
+        /// Where matches are replaced by a text in which nothing is filled in: the pattern.
+        pattern: Option<Pattern>,
         memo: usize,
     },
 }

@@ -9,6 +9,7 @@ use trunkline_proto::batch::{
 use super::{
     cells::{Cell, DURATION, TIME, nanos},
     expr::{Action, Arg, Around, CallExpr, Expr, Form, KeepKeys, Kernel, Take, Test, What},
+    patterns::Pattern,
     plan::{Reason, signal_of, wider},
 };
 use crate::{
@@ -244,11 +245,16 @@ impl Lower {
             }
             _ => None,
         };
+        let pattern = match (kernel, call.args.get(1)) {
+            (Kernel::IsMatch, Some(Argument::Regex(regex))) => Some(Pattern::new(regex)),
+            _ => None,
+        };
         Some(Expr::Call(Box::new(CallExpr {
             call: call.clone(),
             args,
             kernel,
             memo,
+            pattern,
         })))
     }
 
@@ -395,10 +401,20 @@ impl Lower {
                     return None;
                 }
                 self.memos += 1;
+                let whole = call.function.name == "replace_match";
+                let pattern = match (call.args.get(1), call.args.get(2).map(Argument::literal)) {
+                    (Some(Argument::Regex(regex)), Some(Some(Value::String(by))))
+                        if !whole && !by.contains(&b'$') =>
+                    {
+                        Some(Pattern::new(regex))
+                    }
+                    _ => None,
+                };
                 Some(Action::Replace {
                     slot,
                     call: call.clone(),
-                    whole: call.function.name == "replace_match",
+                    whole,
+                    pattern,
                     memo: self.memos - 1,
                 })
             }

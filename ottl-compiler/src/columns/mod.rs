@@ -12,8 +12,8 @@
 //!
 //! `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes, `chunks`
 //! goes through the rows, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
-//! `actions` run expressions, `cells` is what columns hold, `state` what is kept, and `describe`
-//! tells people of the plan.
+//! `actions` run expressions, with `patterns` and `simple` for patterns; `cells` is what columns
+//! hold, `state` what is kept, and `describe` tells people of the plan.
 
 mod actions;
 mod calls;
@@ -25,7 +25,9 @@ mod eval;
 mod expr;
 mod gate;
 mod lower;
+mod patterns;
 mod plan;
+mod simple;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -177,7 +177,8 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
                 .map(|of| lower.condition(&of.condition))
                 .collect();
             let of = Conditions::new(tests, &lower);
-            let columns = columns(lower)?;
+            let mut columns = columns(lower)?;
+            columns.frame = columns.frame.reading();
             Some(Box::new(Gate { columns, of }))
         }
     };

@@ -142,6 +142,9 @@ pub(super) struct Memo {
     looked: u32,
     missed: u32,
     last: Option<(u64, Cell)>,
+    /// Chunks for which strings are not looked up, and how many it was the last time.
+    pause: u32,
+    pauses: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -159,6 +162,9 @@ const PROBES: usize = 4;
 /// After so many strings it is known whether they repeat.
 const TRIAL: u32 = 64;
 
+/// Chunks that are passed over at most.
+const MOST_PAUSES: u32 = 32;
+
 /// What a memo knows of a string.
 pub(super) enum Known {
     /// The result.
@@ -169,12 +175,24 @@ pub(super) enum Known {
 
 impl Memo {
     fn begin(&mut self) {
+        // What was distinct in the chunks before will be so again, most likely.
+        if self.is_hopeless() {
+            self.pauses = (self.pauses * 2).clamp(1, MOST_PAUSES);
+            self.pause = self.pauses + 1;
+        } else if self.looked >= TRIAL {
+            self.pauses = 0;
+        }
+        self.pause = self.pause.saturating_sub(1);
         (self.looked, self.missed, self.last) = (0, 0, None);
         self.epoch = self.epoch.wrapping_add(1);
         if self.epoch == 0 {
             self.slots.fill(Slot::default());
             self.epoch = 1;
         }
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.looked >= TRIAL && self.missed * 4 > self.looked * 3
     }
 
     /// Looks a string up by its span.
@@ -185,7 +203,7 @@ impl Memo {
         {
             return Known::Cell(cell);
         }
-        if self.looked >= TRIAL && self.missed * 4 > self.looked * 3 {
+        if self.pause > 0 || self.is_hopeless() {
             return Known::Not(None);
         }
         self.looked += 1;

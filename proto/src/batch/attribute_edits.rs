@@ -263,6 +263,7 @@ impl Data {
             len,
             cap: len,
             bytes,
+            head: NONE,
             exploded: 0,
             lost: 0,
         });

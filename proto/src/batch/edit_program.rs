@@ -65,7 +65,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    fn new(key: &[u8]) -> Template {
+    pub fn new(key: &[u8]) -> Template {
         let mut field = Vec::with_capacity(key.len() + 6);
         crate::wire::put_bytes(&mut field, 1, key);
         let (len, mut block) = (2 + field.len(), [0; BLOCK]);

@@ -15,24 +15,53 @@ const NOTHING: Piece = Piece::Run {
     end: ARENA,
 };
 
+/// Bytes of a tag and a length, as [`Patch::head`](super::pieces::Patch) has them.
+pub(super) const HEADER: u32 = 3;
+
+/// A run of so many bytes is better sent from where it is than copied.
+pub(super) const LONG: u32 = if cfg!(test) { 64 } else { 8192 };
+
+/// A run of bytes that is not copied, and where in the output it belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Apart {
+    pub at: usize,
+    pub start: u32,
+    pub end: u32,
+}
+
 /// Lengths of the messages of changed rows, by patch.
 pub(crate) struct Lengths(Vec<usize>);
 
 impl Data {
     /// The request encoded, at the end of `out`. Neighbouring unchanged rows are one copy.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        if let Some(deferred) = &self.deferred {
-            return self.encode_deferred(deferred, out);
+        match &self.deferred {
+            Some(deferred) => self.encode_deferred(deferred, out),
+            None => self.encode_now(out, None),
         }
+    }
+
+    /// As [`Data::encode`], but long runs stay where they are and are noted.
+    pub(super) fn encode_apart(&self, out: &mut Vec<u8>, apart: &mut Vec<Apart>) {
+        match &self.deferred {
+            Some(deferred) => self.encode_deferred(deferred, out),
+            None => self.encode_now(out, Some(apart)),
+        }
+    }
+
+    fn encode_now(&self, out: &mut Vec<u8>, apart: Option<&mut Vec<Apart>>) {
         let mut lengths = Lengths(vec![0; self.patches.len()]);
         let total = self.measure(Level::Request, 0, &mut lengths);
         if total == GONE {
             return;
         }
-        out.reserve(total + BLOCK);
+        if apart.is_none() {
+            out.reserve(total + BLOCK);
+        }
         let mut writer = Writer {
             data: self,
             out,
+            apart,
             start: 0,
             end: 0,
         };
@@ -58,6 +87,7 @@ impl Data {
         let mut writer = Writer {
             data: self,
             out,
+            apart: None,
             start: 0,
             end: 0,
         };
@@ -152,6 +182,8 @@ impl Data {
 struct Writer<'a> {
     data: &'a Data,
     out: &'a mut Vec<u8>,
+    /// Where long runs are noted, if they are not to be copied.
+    apart: Option<&'a mut Vec<Apart>>,
     /// The run that is to be copied next, as long as what follows adjoins it.
     start: u32,
     end: u32,
@@ -171,6 +203,17 @@ impl Writer<'_> {
     #[inline]
     fn flush(&mut self) {
         if self.start == self.end {
+            return;
+        }
+        if let Some(apart) = &mut self.apart
+            && self.end - self.start >= LONG
+        {
+            apart.push(Apart {
+                at: self.out.len(),
+                start: self.start,
+                end: self.end,
+            });
+            self.start = self.end;
             return;
         }
         let (from, to) = (self.start & !ARENA, self.end & !ARENA);
@@ -230,6 +273,11 @@ impl Writer<'_> {
                     if let Some(known) = data.patches.get(patch as usize)
                         && known.bytes != NONE
                     {
+                        if known.head != NONE {
+                            // Tag and length lie before it, and most often the next behind it.
+                            self.run(known.head, known.head + HEADER + known.bytes);
+                            continue;
+                        }
                         self.flush();
                         self.leaf(number, known.bytes as usize, data.patch_pieces(patch));
                         continue;

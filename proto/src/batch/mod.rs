@@ -79,6 +79,8 @@ use crate::{
     wire::{DecodeError, DecodeErrorKind},
 };
 
+use data::ARENA;
+
 pub use attributes::{AttributeEdit, Selection, Source, Values, When};
 pub use columns::{AttributeColumn, AttributeTable};
 pub use data::Data;
@@ -233,6 +235,49 @@ impl Batch {
         }
     }
 
+    /// Whether much of a changed request lies in long runs of bytes, so that
+    /// [`Batch::write_around`] spares copying them.
+    pub fn has_long_runs(&self) -> bool {
+        let data = self.data.as_ref().filter(|data| data.edited);
+        data.is_some_and(|data| {
+            let scopes = data.level(Level::Scope).len().max(1);
+            data.deferred.is_none() && data.payload.len() / scopes >= 2 * encode::LONG as usize
+        })
+    }
+
+    /// The request encoded, as [`Batch::write_protobuf`] writes it, in pieces to be put one
+    /// behind the other: long runs of bytes stay where they are, and only what is between them is
+    /// put into `out`. A piece of `None` is the next so many bytes of that.
+    pub fn write_around(&self, out: &mut Vec<u8>) -> Vec<(usize, Option<Bytes>)> {
+        let Some(data) = self.data.as_ref().filter(|data| data.edited) else {
+            let parts = self.parts.iter();
+            return parts.map(|part| (part.len(), Some(part.clone()))).collect();
+        };
+        let (from, mut runs) = (out.len(), Vec::new());
+        data.encode_apart(out, &mut runs);
+        let arena = Bytes::from_owner(Arena(data.clone()));
+        let (mut pieces, mut at) = (Vec::with_capacity(2 * runs.len() + 1), from);
+        for run in runs {
+            if run.at > at {
+                pieces.push((run.at - at, None));
+                at = run.at;
+            }
+            let range = (run.start & !ARENA) as usize..(run.end & !ARENA) as usize;
+            let piece = match run.start & ARENA {
+                0 => data
+                    .payload
+                    .get(range.clone())
+                    .map(|_| data.payload.slice(range)),
+                _ => arena.get(range.clone()).map(|_| arena.slice(range)),
+            };
+            pieces.push(((run.end - run.start) as usize, piece));
+        }
+        if out.len() > at {
+            pieces.push((out.len() - at, None));
+        }
+        pieces
+    }
+
     /// Joins requests into one, in order, without copying.
     ///
     /// # Errors
@@ -304,6 +349,15 @@ impl Batch {
                 packed: None,
             })
             .collect()
+    }
+}
+
+/// What edits made of a request, to be sent from where it is.
+struct Arena(Arc<Data>);
+
+impl AsRef<[u8]> for Arena {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.arena
     }
 }
 

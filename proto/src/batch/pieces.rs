@@ -32,6 +32,9 @@ pub(crate) struct Patch {
     /// The length of the message, where that is known and no row below can change it, else
     /// [`NONE`].
     pub bytes: u32,
+    /// Where that is known and the message lies in the arena in one piece, behind its tag and its
+    /// length of two bytes: the address of the tag, else [`NONE`].
+    pub head: u32,
     /// Bit per level below whose rows are pieces of their own.
     pub exploded: u16,
     /// Bit per level below of which a row was dropped or moved away.
@@ -147,6 +150,7 @@ impl Data {
             len: 1,
             cap: 1,
             bytes: NONE,
+            head: NONE,
             exploded: 0,
             lost: 0,
         });
@@ -181,7 +185,10 @@ impl Data {
         let mut next = rows.first.get(parent as usize).copied().unwrap_or(0);
         let count = rows.count.get(parent as usize).copied().unwrap_or(0) as usize;
         let mut out = Vec::with_capacity(count * 2 + 4);
-        if let [Piece::Run { start, end }] = *self.patch_pieces(patch) {
+        let own = self.level(above).start.get(parent as usize).copied();
+        if let [Piece::Run { start, end }] = *self.patch_pieces(patch)
+            && own == Some(start)
+        {
             // Nothing was changed yet: the rows lie between where they were found.
             let (from, to) = (next as usize, next as usize + count);
             let mut at = start;
@@ -324,6 +331,7 @@ impl Data {
             len,
             cap: len,
             bytes: NONE,
+            head: NONE,
             exploded: 0,
             lost: 0,
         });
@@ -501,8 +509,20 @@ pub(crate) fn copy_run(payload: &[u8], arena: &mut Vec<u8>, start: u32, end: u32
     let range = (start & !ARENA) as usize..(end & !ARENA) as usize;
     if start & ARENA == 0 {
         append(arena, payload, range.start, range.end);
-    } else if range.end <= arena.len() {
-        arena.extend_from_within(range);
+    } else {
+        append_within(arena, range.start, range.end);
+    }
+}
+
+/// Copies what lies between two offsets of a buffer to its end.
+#[inline(always)]
+pub(super) fn append_within(out: &mut Vec<u8>, from: usize, to: usize) {
+    let (len, end) = (to.wrapping_sub(from), out.len());
+    if len <= BLOCK && from + BLOCK <= end {
+        out.extend_from_within(from..from + BLOCK);
+        out.truncate(end + len);
+    } else if from <= to && to <= end {
+        out.extend_from_within(from..to);
     }
 }
 

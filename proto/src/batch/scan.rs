@@ -54,7 +54,7 @@ struct Key<'k> {
 pub(super) const WINDOW: usize = 144;
 
 #[inline(always)]
-fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
+pub(super) fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
     match window.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
         Some(bytes) => u16::from_le_bytes(*bytes).into(),
         None => 0,
@@ -288,7 +288,7 @@ impl<'k> Scanner<'k> {
 /// The lengths of a `KeyValue`, which takes two bytes, and of its key, if what begins with
 /// these bytes is one with a key and then a value only.
 #[inline(always)]
-fn long_attribute(word: u64, window: &[u8; WINDOW]) -> Option<(usize, u64)> {
+pub(super) fn long_attribute(word: u64, window: &[u8; WINDOW]) -> Option<(usize, u64)> {
     if word & 0x80_ff80_8000 != 0x00_0a00_8000 {
         return None;
     }
@@ -307,7 +307,7 @@ fn long_attribute(word: u64, window: &[u8; WINDOW]) -> Option<(usize, u64)> {
 
 /// The size of a field that begins with these bytes, if it is of a usual kind.
 #[inline(always)]
-fn other_field(word: u64) -> Option<usize> {
+pub(super) fn other_field(word: u64) -> Option<usize> {
     let tag = word & 0xff;
     if !(8..0x80).contains(&tag) {
         // A number from 16 to 2047; of these only fixed sizes are common.

@@ -74,10 +74,21 @@ impl Data {
         level: Level,
         mut keep: impl FnMut(u32) -> bool,
     ) -> Result<(), Error> {
+        let mut last = NONE;
         for row in self.rows(level)? {
-            if !keep(row) {
-                self.drop_row(level, row)?;
+            if keep(row) {
+                continue;
             }
+            // Rows that follow each other are in one entity most often.
+            let parent = self.level(level).parent.get(row as usize).copied();
+            let parent = parent.unwrap_or(NONE);
+            if parent != last {
+                self.explode(level, parent)?;
+                self.lose(level, parent);
+                last = parent;
+            }
+            self.put_place(level, row, NONE);
+            self.restructured = true;
         }
         Ok(())
     }

@@ -86,6 +86,13 @@ pub(super) mod state {
     pub const NEW: u8 = 4;
     /// It was removed, and one put at the end.
     pub const MOVED: u8 = 5;
+
+    /// What becomes of a value that is written, and whether it is born by that.
+    #[inline(always)]
+    pub fn written(of: u8) -> (u8, bool) {
+        const NEXT: [u8; 8] = [NEW, REPLACED, REPLACED, MOVED, NEW, MOVED, ABSENT, ABSENT];
+        (NEXT[usize::from(of % 8)], matches!(of, ABSENT | GONE))
+    }
 }
 
 /// Values by position.
@@ -94,8 +101,10 @@ pub struct Column {
     pub(super) kinds: Vec<u8>,
     pub(super) bits: Vec<u64>,
     pub(super) states: Vec<u8>,
-    /// For what is new: which of the births it was.
+    /// For what is new: the turn in which it came to be.
     pub(super) births: Vec<u32>,
+    /// Whether anything of it came to be.
+    pub(super) born: bool,
 }
 
 pub(super) static EMPTY: Column = Column {
@@ -103,6 +112,7 @@ pub(super) static EMPTY: Column = Column {
     bits: Vec::new(),
     states: Vec::new(),
     births: Vec::new(),
+    born: false,
 };
 
 impl Column {
@@ -116,6 +126,16 @@ impl Column {
     #[inline(always)]
     pub fn bits(&self) -> &[u64] {
         &self.bits
+    }
+
+    /// Bytes of the longest string.
+    pub fn longest(&self) -> usize {
+        let of = |(of, bits): (&u8, &u64)| match *of {
+            super::kind::STRING => span::len(*bits),
+            _ => 0,
+        };
+        let all = self.kinds.iter().zip(&self.bits).map(of);
+        all.fold(0, usize::max)
     }
 
     /// The kinds and payloads of a column that no row has: somewhere to compute into.
@@ -159,6 +179,7 @@ impl Column {
         self.states.clear();
         self.states.resize(rows, state::ABSENT);
         self.births.resize(rows, 0);
+        self.born = false;
     }
 
     /// What a row has; false when it has something already.
@@ -176,33 +197,40 @@ impl Column {
         false
     }
 
-    /// Writes a value; whether it was born.
+    /// Writes values at these positions, which ascend; whether any was born, for which `turn` is
+    /// noted.
     #[inline(always)]
-    pub(super) fn put(&mut self, at: usize, kind: u8, bits: u64) -> bool {
-        if let (Some(kinds), Some(payload), Some(of)) = (
-            self.kinds.get_mut(at),
-            self.bits.get_mut(at),
-            self.states.get_mut(at),
-        ) {
-            *kinds = kind;
-            *payload = bits;
-            let (next, born) = match *of {
-                state::ORIGINAL | state::REPLACED => (state::REPLACED, false),
-                state::ABSENT => (state::NEW, true),
-                state::GONE => (state::MOVED, true),
-                same => (same, false),
-            };
-            *of = next;
-            return born;
+    pub(super) fn put(&mut self, at: &[u16], value: impl Fn(u16) -> (u8, u64), turn: u32) -> bool {
+        let n = self.kinds.len().min(self.bits.len());
+        let n = n.min(self.states.len()).min(self.births.len());
+        let (kinds, bits) = (&mut self.kinds[..n], &mut self.bits[..n]);
+        let (states, births) = (&mut self.states[..n], &mut self.births[..n]);
+        let mut any = false;
+        if at.len() == n {
+            // All of them.
+            for (p, (kind, bits)) in (0u16..).zip(kinds.iter_mut().zip(bits)) {
+                (*kind, *bits) = value(p);
+            }
+            for (of, birth) in states.iter_mut().zip(births) {
+                let (next, is_born) = state::written(*of);
+                *of = next;
+                *birth = if is_born { turn } else { *birth };
+                any |= is_born;
+            }
+            return any;
         }
-        false
-    }
-
-    #[inline(always)]
-    pub(super) fn born(&mut self, at: usize, birth: usize) {
-        if let Some(slot) = self.births.get_mut(at) {
-            *slot = birth as u32;
+        for position in at {
+            let p = usize::from(*position);
+            if p >= n {
+                continue;
+            }
+            (kinds[p], bits[p]) = value(*position);
+            let (next, is_born) = state::written(states[p]);
+            states[p] = next;
+            births[p] = if is_born { turn } else { births[p] };
+            any |= is_born;
         }
+        any
     }
 
     /// Removes a value; whether there was one.

@@ -5,10 +5,10 @@
 use super::{
     Frame,
     column::state,
-    commit::put_field,
     entries::{FIELD, GOES, OTHER, STAYS, bytes},
     kind,
     load::Odd,
+    make::put_layout,
 };
 use crate::{
     batch::{Data, Error, Level, pieces::Piece},
@@ -38,29 +38,21 @@ impl Frame {
         let found = data.sub_message(self.level, row, MESSAGE);
         match found.map_err(|_| Odd)?.as_slice() {
             [] => Ok(()),
-            [Piece::Run { start, end }] => self.walk_run(data, position, *start, *end, number),
+            [Piece::Run { start, end }] => {
+                self.walk_run(data, position, (*start, *end), number, &mut 0)
+            }
             _ => Err(Odd),
         }
     }
 
     /// Writes the messages that were changed.
     pub(super) fn commit_holders(&self, data: &mut Data) -> Result<(), Error> {
-        // Births by row, each row's in order.
-        let mut births: Vec<usize> = (0..self.births.len()).collect();
-        births.sort_by_key(|at| self.births.get(*at).map(|(position, _)| *position));
-        let (mut from, mut next) = (0, 0);
+        let (mut from, mut born) = (0, Vec::new());
         for (position, row) in self.rows.iter().enumerate() {
-            let of = |at: &&usize| {
-                let birth = self.births.get(**at);
-                birth.is_some_and(|(of, _)| usize::from(*of) == position)
-            };
-            let born = births.get(next..).unwrap_or_default();
-            let count = born.iter().take_while(of).count();
-            next += count;
             let to = self.ends.get(position).copied().unwrap_or(from);
             if self.touched.get(position) == Some(&true) && self.odd.get(position) == Some(&false) {
-                let born = born.get(..count).unwrap_or_default();
-                let body = self.message(data, position, *row, (from, to), born)?;
+                self.born_at(position, &mut born);
+                let body = self.message(data, position, *row, (from, to), &born)?;
                 let (start, end) = data.make(|out| put_bytes(out, MESSAGE, &body))?;
                 data.replace_fields(self.level, *row, 1 << MESSAGE, Some((start, end)))?;
             }
@@ -76,7 +68,7 @@ impl Frame {
         position: usize,
         row: u32,
         (from, to): (u32, u32),
-        born: &[usize],
+        born: &[(u32, u16)],
     ) -> Result<Vec<u8>, Error> {
         let number = self.level.attributes(self.signal, None);
         let number = number.map_or(0, |(_, number)| number);
@@ -106,22 +98,15 @@ impl Frame {
                         let key = data.bytes(entry.key, entry.key + entry.key_len);
                         let made = self.replacements.get(entry.edit as usize - 2);
                         let (kind, bits) = made.copied().unwrap_or((kind::NIL, 0));
-                        self.put_attribute(data, &mut out, number, key, kind, bits);
+                        self.add_attribute(data, &mut out, number, key, kind, bits);
                     }
                     _ => {}
                 }
             }
             out.extend_from_slice(data.bytes(kept, *end));
         }
-        for at in born {
-            let Some((_, slot)) = self.births.get(*at) else {
-                continue;
-            };
-            let column = self.column((*slot).into());
-            let is_last = column.births.get(position) == Some(&(*at as u32));
-            if is_last && matches!(column.state(position), state::NEW | state::MOVED) {
-                self.put_slot(data, &mut out, number, (*slot).into(), position);
-            }
+        for (_, slot) in born {
+            self.put_slot(data, &mut out, number, (*slot).into(), position);
         }
         Ok(out)
     }
@@ -137,7 +122,7 @@ impl Frame {
     fn put_slot(&self, data: &Data, out: &mut Vec<u8>, number: u32, slot: usize, position: usize) {
         let (of, bits) = self.column(slot).get(position);
         if let Some(key) = self.finder.key(slot) {
-            return self.put_attribute(data, out, number, key, of, bits);
+            return self.add_attribute(data, out, number, key, of, bits);
         }
         let field = slot.checked_sub(self.finder.len());
         if let Some(field) = field.and_then(|at| self.fields.get(at)) {
@@ -145,11 +130,11 @@ impl Frame {
                 kind::STRING | kind::BYTES => bytes(&self.heap, data, bits),
                 _ => &[],
             };
-            put_field(out, field.layout, field.number, of, bits, text);
+            put_layout(out, field.layout, field.number, of, bits, text);
         }
     }
 
-    fn put_attribute(
+    fn add_attribute(
         &self,
         data: &Data,
         out: &mut Vec<u8>,

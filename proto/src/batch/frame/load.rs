@@ -2,8 +2,9 @@
 //! to be an attribute or a field that somebody asked for.
 
 use super::{
-    Column, Entry, FieldSlot, Finder, Frame, Others,
+    Column, Entry, FieldSlot, Frame, NOT_SIMPLE, Others,
     entries::{FIELD, OTHER, STAYS},
+    finder::Look,
     holders::is_holder,
     kind, span,
 };
@@ -39,7 +40,9 @@ impl Frame {
         self.touched.resize(rows.len(), false);
         self.entries.clear();
         self.ends.clear();
-        self.births.clear();
+        self.born.clear();
+        self.turns = 0;
+        self.any_others = false;
         self.replacements.clear();
         self.heap.truncate(self.fixed);
         let attributes = self.finder.len();
@@ -77,7 +80,7 @@ impl Frame {
             return self.walk_holder(data, position, row, number);
         }
         let rows = data.level(self.level);
-        let at = row as usize;
+        let (at, mut seen) = (row as usize, 0);
         if rows.patch.get(at) == Some(&NONE) {
             let (Some(&start), Some(&end)) = (rows.start.get(at), rows.end.get(at)) else {
                 return Err(Odd);
@@ -85,7 +88,7 @@ impl Frame {
             if end & ARENA == 0 {
                 ask_for(&data.payload, end as usize);
             }
-            return self.walk_run(data, position, start, end, number);
+            return self.walk_run(data, position, (start, end), number, &mut seen);
         }
         if !data.is_live(self.level, row) {
             return Err(Odd);
@@ -93,20 +96,22 @@ impl Frame {
         let mut own = [Piece::Run { start: 0, end: 0 }];
         for piece in data.pieces_of(self.level, row, &mut own) {
             if let Piece::Run { start, end } = *piece {
-                self.walk_run(data, position, start, end, number)?;
+                self.walk_run(data, position, (start, end), number, &mut seen)?;
             }
         }
         Ok(())
     }
 
-    /// Walks over the fields between two addresses.
+    /// Walks over the fields between two addresses, and takes those that somebody asked for.
+    /// `seen` are the fields of the row so far, by number.
+    #[inline]
     pub(super) fn walk_run(
         &mut self,
         data: &Data,
         position: usize,
-        start: u32,
-        end: u32,
+        (start, end): (u32, u32),
         number: u32,
+        seen: &mut u32,
     ) -> Result<(), Odd> {
         let base = start & ARENA;
         let buf: &[u8] = if base == 0 {
@@ -115,234 +120,171 @@ impl Frame {
             &data.arena
         };
         let (mut at, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
-        let tag = u64::from(number << 3 | 2);
-        let short = match self.others {
-            Others::None => u64::MAX,
-            Others::Longer(most) => most.into(),
-            Others::All => 0,
+        let look = Look {
+            number,
+            watched: self.watched,
+            short: match self.others {
+                Others::None => u64::MAX,
+                Others::Longer(most) => most.into(),
+                Others::All => 0,
+            },
+            enough: match self.reads_only && self.watched == 0 && self.others == Others::None {
+                true if self.finder.len() == 0 => 0,
+                true => self.finder.len() + self.ends.last().map_or(0, |end| *end as usize),
+                false => usize::MAX,
+            },
         };
+        // Nobody asks for anything.
+        if look.enough == 0 {
+            return Ok(());
+        }
+        let from = self.entries.len();
         loop {
-            at = skim(&self.finder, buf, at, to, tag, self.watched, short);
+            at = self.finder.scan(buf, (at, to), &look, &mut self.entries);
             if at >= to {
                 break;
             }
-            let word = load8(buf, at);
-            if word & 0xff == tag {
-                let (body, len) = length(word, at).ok_or(()).or_else(|()| long(buf, at))?;
-                let next = body + len;
-                if next > to {
-                    return Err(Odd);
-                }
-                self.attribute(data, buf, base, position, at, body, next)?;
-                at = next;
-                continue;
-            }
-            let field_number = (word & 0xff) >> 3;
-            let step = match word & 0x87 {
-                2 => length(word, at).map(|(body, len)| (body, body + len)),
-                1 => Some((at + 1, at + 9)),
-                5 => Some((at + 1, at + 5)),
-                0 if word & 0x8000 == 0 => Some((at + 1, at + 2)),
-                _ => None,
-            };
-            let (field_number, wire, body, next) = match step {
-                Some((body, next)) if field_number != 0 => {
-                    let wire = match word & 7 {
-                        0 => WireType::Varint,
-                        1 => WireType::Fixed64,
-                        5 => WireType::Fixed32,
-                        _ => WireType::Len,
-                    };
-                    (field_number as u32, wire, body, next)
-                }
-                _ => {
-                    let within = buf.get(..to).unwrap_or_default();
-                    let field = read_field(within, at, MAX_DEPTH).map_err(|_| Odd)?;
-                    (field.number, field.wire, field.start, field.end)
-                }
-            };
-            if next > to || field_number == number {
-                return Err(Odd);
-            }
-            if field_number < 32 && self.watched >> field_number & 1 == 1 {
-                let (body, next) = (body as u32 | base, next as u32 | base);
-                self.field(data, position, field_number, wire, body, next)?;
-                self.entries.push(Entry {
-                    slot: FIELD | field_number,
-                    head: at as u32 | base,
-                    end: next,
-                    key: body,
-                    key_len: 0,
-                    value: 0,
-                    edit: STAYS,
-                });
-            }
-            at = next;
+            at = self.ordinary(buf, (at, to), &look)?;
         }
-        match at == to {
-            true => Ok(()),
-            false => Err(Odd),
+        if at != to {
+            return Err(Odd);
         }
+        if base != 0 {
+            for entry in self.entries.get_mut(from..).unwrap_or_default() {
+                entry.head |= base;
+                entry.end |= base;
+                entry.key |= base;
+                entry.value |= base;
+            }
+        }
+        self.fill(data, buf, base, position, from, seen)
     }
 
-    /// An attribute in `buf[body..next]`, its tag at `head`.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
-    fn attribute(
+    /// Looks at the field at `at` in the ordinary way; where it ends.
+    #[inline(never)]
+    fn ordinary(
+        &mut self,
+        buf: &[u8],
+        (at, to): (usize, usize),
+        look: &Look,
+    ) -> Result<usize, Odd> {
+        let within = buf.get(..to).unwrap_or_default();
+        let field = read_field(within, at, MAX_DEPTH).map_err(|_| Odd)?;
+        let mut found = Entry {
+            slot: OTHER,
+            head: at as u32,
+            end: field.end as u32,
+            key: field.start as u32,
+            key_len: 0,
+            value: field.start as u32,
+            edit: STAYS,
+        };
+        if field.number == look.number {
+            if field.wire != WireType::Len {
+                return Err(Odd);
+            }
+            let (key, len, value) = entry(buf, field.start, field.end)?;
+            let bytes = buf.get(key..key + len).ok_or(Odd)?;
+            match self.finder.find(bytes) {
+                Some(slot) => found.slot = slot as u32,
+                None if (field.end - at) as u64 <= look.short => return Ok(field.end),
+                None => {}
+            }
+            found.key = key as u32;
+            found.key_len = len as u32;
+            found.value = value as u32;
+            self.entries.push(found);
+            if self.entries.len() >= look.enough {
+                return Ok(to);
+            }
+        } else if field.number < 32 && look.watched >> field.number & 1 == 1 {
+            found.slot = FIELD | field.number;
+            self.entries.push(found);
+        }
+        Ok(field.end)
+    }
+
+    /// Puts what was found in a run, whose addresses are like `base`, into the columns.
+    fn fill(
         &mut self,
         data: &Data,
         buf: &[u8],
         base: u32,
         position: usize,
-        head: usize,
-        body: usize,
-        next: usize,
-    ) -> Result<(), Odd> {
-        let word = load8(buf, body);
-        let key_len = (word >> 8 & 0xff) as usize;
-        let behind = load8(buf, body + 2 + key_len);
-        let (key, key_len, value) = if word & 0x80ff == 0x0a
-            && behind & 0x80ff == 0x12
-            && body + 4 + key_len + (behind >> 8 & 0x7f) as usize == next
-        {
-            (body + 2, key_len, body + 4 + key_len)
-        } else {
-            entry(buf, body, next)?
-        };
-        let key_bytes = buf.get(key..key + key_len).ok_or(Odd)?;
-        let (head, next) = (head as u32 | base, next as u32 | base);
-        let mut entry = Entry {
-            slot: OTHER,
-            head,
-            end: next,
-            key: key as u32 | base,
-            key_len: key_len as u32,
-            value: value as u32 | base,
-            edit: STAYS,
-        };
-        match self.finder.find(key_bytes) {
-            Some(slot) => {
-                let (kind, bits) = value_at(buf, base, value, next & !ARENA).ok_or(Odd)?;
-                if !self
-                    .columns
-                    .get_mut(slot)
-                    .is_some_and(|column| column.load(position, kind, bits))
-                {
-                    return Err(Odd);
-                }
-                entry.slot = slot as u32;
-            }
-            None => match self.others {
-                Others::None => return Ok(()),
-                Others::Longer(most) if next - head <= most => return Ok(()),
-                _ => {
-                    // What cannot be read must not be found out later.
-                    self::value(data, entry.value, entry.end).ok_or(Odd)?;
-                }
-            },
-        }
-        self.entries.push(entry);
-        Ok(())
-    }
-
-    /// A field that is watched, at these addresses.
-    fn field(
-        &mut self,
-        data: &Data,
-        position: usize,
-        number: u32,
-        wire: WireType,
-        start: u32,
-        end: u32,
+        from: usize,
+        seen: &mut u32,
     ) -> Result<(), Odd> {
         let Frame {
-            fields, columns, ..
+            fields,
+            simple,
+            columns,
+            entries,
+            any_others,
+            ..
         } = self;
-        for slot in fields.iter().filter(|field| field.number == number) {
-            let column = columns.get_mut(usize::from(slot.slot)).ok_or(Odd)?;
-            let Some(within) = slot.within else {
-                let (kind, bits) = field_value(data, slot.layout, wire, start, end).ok_or(Odd)?;
+        for entry in entries.get(from..).unwrap_or_default() {
+            if entry.slot & FIELD == 0 {
+                let at = (entry.value & !ARENA) as usize;
+                let (kind, bits) = value_at(buf, base, at, entry.end & !ARENA).ok_or(Odd)?;
+                let column = columns.get_mut(entry.slot as usize).ok_or(Odd)?;
                 if !column.load(position, kind, bits) {
                     return Err(Odd);
                 }
                 continue;
-            };
-            if wire != WireType::Len {
+            }
+            if entry.slot == OTHER {
+                // What cannot be read must not be found out later.
+                value(data, entry.value, entry.end).ok_or(Odd)?;
+                *any_others = true;
+                continue;
+            }
+            let number = entry.slot & !FIELD;
+            // A message that comes in two pieces would have to be merged.
+            if *seen >> number & 1 == 1 {
                 return Err(Odd);
             }
-            sub_field(data, column, position, slot, within, start, end)?;
-        }
-        // A message that comes in two pieces would have to be merged.
-        let from = self.ends.last().copied().unwrap_or(0) as usize;
-        let twice = self.entries.get(from..).unwrap_or_default();
-        match twice.iter().any(|entry| entry.slot == FIELD | number) {
-            true => Err(Odd),
-            false => Ok(()),
-        }
-    }
-}
-
-/// Bytes by which a field is judged: tag and length, a key of up to 127 bytes, tag and length of
-/// the value, so that one check of bounds is enough.
-const WINDOW: usize = 144;
-
-#[inline(always)]
-fn load2(window: &[u8; WINDOW], at: usize) -> u64 {
-    match window.get(at..).and_then(|rest| rest.first_chunk::<2>()) {
-        Some(bytes) => u16::from_le_bytes(*bytes).into(),
-        None => 0,
-    }
-}
-
-/// Steps over what nobody asked for, as far as that can be seen by a few bytes of each field:
-/// where the first field begins that has to be looked at, or the end of what is no field. A
-/// function of its own so that nothing else competes for registers.
-#[inline(never)]
-fn skim(
-    finder: &Finder,
-    buf: &[u8],
-    mut at: usize,
-    to: usize,
-    tag: u64,
-    watched: u32,
-    short: u64,
-) -> usize {
-    while at < to {
-        let window = buf.get(at..).and_then(|rest| rest.first_chunk::<WINDOW>());
-        let Some(window) = window else {
-            return at;
-        };
-        let word = match window.first_chunk::<8>() {
-            Some(bytes) => u64::from_le_bytes(*bytes),
-            None => return at,
-        };
-        let (len, key_len) = (word >> 8 & 0xff, word >> 24 & 0x7f);
-        if word & 0x80ff_80ff == 0x000a_0000 | tag {
-            let last = window.get(3 + key_len as usize).copied().unwrap_or(0);
-            let value = load2(window, 4 + key_len as usize);
-            if value != (len.wrapping_sub(key_len + 4) << 8 | 0x12)
-                || len + 2 > short
-                || finder.may_have(key_len as usize, last)
-            {
-                return at;
+            *seen |= 1 << number;
+            let tag = buf.get((entry.head & !ARENA) as usize).copied();
+            let wire = match tag.unwrap_or(0) & 7 {
+                0 => WireType::Varint,
+                1 => WireType::Fixed64,
+                2 => WireType::Len,
+                5 => WireType::Fixed32,
+                _ => return Err(Odd),
+            };
+            let (start, end) = (entry.key, entry.end);
+            let one = simple.get(number as usize).copied().unwrap_or(NOT_SIMPLE);
+            if let Some(slot) = fields.get(usize::from(one)) {
+                let column = columns.get_mut(usize::from(slot.slot)).ok_or(Odd)?;
+                let at = (start & !ARENA) as usize;
+                let (kind, bits) = match (slot.layout, wire) {
+                    (Layout::Fixed64, WireType::Fixed64) => (kind::INT, load8(buf, at)),
+                    (Layout::Bytes, WireType::Len) => (kind::STRING, span::between(start, end)),
+                    (layout, wire) => field_value(data, layout, wire, start, end).ok_or(Odd)?,
+                };
+                if !column.load(position, kind, bits) {
+                    return Err(Odd);
+                }
+                continue;
             }
-            at += 2 + len as usize;
-            continue;
+            for slot in fields.iter().filter(|field| field.number == number) {
+                let column = columns.get_mut(usize::from(slot.slot)).ok_or(Odd)?;
+                let Some(within) = slot.within else {
+                    let value = field_value(data, slot.layout, wire, start, end);
+                    let (kind, bits) = value.ok_or(Odd)?;
+                    if !column.load(position, kind, bits) {
+                        return Err(Odd);
+                    }
+                    continue;
+                };
+                if wire != WireType::Len {
+                    return Err(Odd);
+                }
+                sub_field(data, column, position, slot, within, start, end)?;
+            }
         }
-        let first = word & 0xff;
-        if first == tag || !(8..0x80).contains(&first) || watched >> (first >> 3) & 1 == 1 {
-            return at;
-        }
-        at += match first & 7 {
-            2 if len < 0x80 => 2 + len as usize,
-            2 if word & 0x80_0000 == 0 => 3 + ((word >> 8 & 0x7f) + (word >> 9 & 0x3f80)) as usize,
-            1 => 9,
-            5 => 5,
-            0 if word & 0x8000 == 0 => 2,
-            _ => return at,
-        };
+        Ok(())
     }
-    at
 }
 
 fn sub_field(
@@ -431,26 +373,7 @@ fn load_last(buf: &[u8], at: usize) -> u64 {
         .fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-/// Where the body of a field with a length of one or two bytes begins, and the length.
-#[inline(always)]
-fn length(word: u64, at: usize) -> Option<(usize, usize)> {
-    let len = (word >> 8 & 0xff) as usize;
-    if len < 0x80 {
-        return Some((at + 2, len));
-    }
-    let long = (word >> 8 & 0x7f) + (word >> 9 & 0x3f80);
-    (word & 0x80_0000 == 0).then_some((at + 3, long as usize))
-}
-
-/// As [`length`], of any length.
-#[cold]
-fn long(buf: &[u8], at: usize) -> Result<(usize, usize), Odd> {
-    let (len, body) = read_varint(buf, at + 1).ok_or(Odd)?;
-    let len = usize::try_from(len).map_err(|_| Odd)?;
-    (len <= buf.len()).then_some((body, len)).ok_or(Odd)
-}
-
-/// An entry that is longer than most: where its key is and how long, where its value begins.
+/// An attribute in the ordinary way: where its key is and how long, where its value begins.
 /// Anything but a key and then a value is odd.
 #[inline(never)]
 fn entry(buf: &[u8], body: usize, next: usize) -> Result<(usize, usize, usize), Odd> {

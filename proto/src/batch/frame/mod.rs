@@ -3,6 +3,8 @@
 //! columns until [`Frame::commit`] writes each changed row anew, once. What a kernel makes of
 //! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`; what is
 //! different for resources and scopes in `holders`.
+//! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`
+//! and `make`.
 //!
 //! A row in which something is unusual (a key given twice, a value in pieces, a field of the
 //! wrong type, bytes that are not valid) is [odd](Frame::is_odd): the frame neither reads nor
@@ -14,6 +16,7 @@ mod entries;
 mod finder;
 mod holders;
 mod load;
+mod make;
 mod parents;
 #[cfg(test)]
 mod tests;
@@ -49,10 +52,13 @@ pub struct Frame {
     finder: Finder,
     /// By number, the fields that are read; slots follow those of the attributes.
     fields: Vec<FieldSlot>,
+    /// By number, which of `fields` it is, if that is the only one and lies in no message.
+    simple: [u16; 32],
     /// Bit set of their numbers, and of those of which something was changed.
     watched: u32,
     changed: u32,
     others: Others,
+    reads_only: bool,
     rows: Vec<u32>,
     odd: Vec<bool>,
     any_odd: bool,
@@ -61,14 +67,18 @@ pub struct Frame {
     entries: Vec<Entry>,
     /// By position, where its entries end.
     ends: Vec<u32>,
-    /// Attributes that came to be, in order: position and slot.
-    births: Vec<(u16, u16)>,
+    /// Whether any entry has no slot.
+    any_others: bool,
+    /// Slots of which anything came to be, in that order, and the number of times so far that
+    /// something was set.
+    born: Vec<u16>,
+    turns: u32,
     heap: Vec<u8>,
     /// Bytes at the start of the heap that stay.
     fixed: usize,
     /// New values of entries without a slot.
     replacements: Vec<(u8, u64)>,
-    scratch: commit::Scratch,
+    scratch: make::Scratch,
 }
 
 /// A field that is read.
@@ -81,6 +91,9 @@ struct FieldSlot {
     within: Option<u32>,
     layout: Layout,
 }
+
+/// For a number that several fields have, or fields in a message, or none.
+const NOT_SIMPLE: u16 = u16::MAX;
 
 /// Bytes of zeros at the start of every heap.
 pub const ZEROS: usize = 16;
@@ -104,9 +117,11 @@ impl Frame {
             level,
             finder: Finder::new(keys),
             fields: Vec::new(),
+            simple: [NOT_SIMPLE; 32],
             watched: 0,
             changed: 0,
             others,
+            reads_only: false,
             rows: Vec::new(),
             odd: Vec::new(),
             any_odd: false,
@@ -114,16 +129,25 @@ impl Frame {
             columns: Vec::new(),
             entries: Vec::new(),
             ends: Vec::new(),
-            births: Vec::new(),
+            any_others: false,
+            born: Vec::new(),
+            turns: 0,
             heap: vec![0; ZEROS],
             fixed: ZEROS,
             replacements: Vec::new(),
-            scratch: commit::Scratch::new(keys),
+            scratch: make::Scratch::new(keys),
         };
         for (at, field) in fields.iter().enumerate() {
             let slot = (keys.len() + at) as u16;
             let (number, within, layout) = place(signal, level, *field)?;
+            let again = frame.watched >> number & 1 == 1;
             frame.watched |= 1 << number;
+            if let Some(simple) = frame.simple.get_mut(number as usize) {
+                *simple = match within {
+                    None if !again => at as u16,
+                    _ => NOT_SIMPLE,
+                };
+            }
             frame.fields.push(FieldSlot {
                 slot,
                 number,
@@ -135,6 +159,13 @@ impl Frame {
             .columns
             .resize_with(keys.len() + fields.len(), Column::default);
         Some(frame)
+    }
+
+    /// The same frame, for whoever changes nothing: of a row no more is looked at than it takes
+    /// to find every key once.
+    pub fn reading(mut self) -> Frame {
+        self.reads_only = true;
+        self
     }
 
     /// Whether there are frames of such rows.
@@ -180,6 +211,11 @@ impl Frame {
     /// Whether the frame leaves the row at this position alone.
     pub fn is_odd(&self, position: u16) -> bool {
         self.odd.get(position as usize) != Some(&false)
+    }
+
+    /// Whether any row has an attribute without a slot that the frame sees.
+    pub fn any_others(&self) -> bool {
+        self.any_others
     }
 
     /// Whether any row is odd.
@@ -231,7 +267,8 @@ impl Frame {
         Some(span::heap(at, self.heap.len() - at))
     }
 
-    /// Sets attributes or fields: the value at each of these positions is what `value` gives.
+    /// Sets attributes or fields: the value at each of these positions, which ascend, is what
+    /// `value` gives.
     #[inline]
     pub fn set(&mut self, slot: usize, at: &[u16], value: impl Fn(u16) -> (u8, u64)) {
         if let Some(field) = slot.checked_sub(self.finder.len())
@@ -242,14 +279,16 @@ impl Frame {
         let Some(column) = self.columns.get_mut(slot) else {
             return;
         };
+        self.turns += 1;
+        if column.put(at, value, self.turns) && !std::mem::replace(&mut column.born, true) {
+            self.born.push(slot as u16);
+        }
+        if at.len() == self.touched.len() {
+            self.touched.fill(true);
+            return;
+        }
         for position in at {
-            let p = *position as usize;
-            let (kind, bits) = value(*position);
-            if column.put(p, kind, bits) {
-                column.born(p, self.births.len());
-                self.births.push((*position, slot as u16));
-            }
-            if let Some(touched) = self.touched.get_mut(p) {
+            if let Some(touched) = self.touched.get_mut(usize::from(*position)) {
                 *touched = true;
             }
         }

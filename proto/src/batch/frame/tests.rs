@@ -60,6 +60,15 @@ fn cases() -> [(Signal, Level, &'static [Field]); 9] {
     ]
 }
 
+fn below(signal: Signal, level: Level) -> Option<Level> {
+    match (signal, level) {
+        (Signal::Traces, Level::Item) => Some(Level::Event),
+        (Signal::Metrics, Level::Item) => Some(Level::DataPoint),
+        (Signal::Metrics, Level::DataPoint) => Some(Level::Exemplar),
+        _ => None,
+    }
+}
+
 fn random_value(r: &mut Rng) -> (u8, u64, Vec<u8>) {
     let mut text = vec![b'x'; [0, 1, 5, 130, 300][r.below(5)]];
     text.push(b'a' + r.below(26) as u8);
@@ -191,6 +200,31 @@ fn reading_and_changing_is_what_it_is_one_by_one() {
                 }
                 change(&mut frame, one_by_one.open().unwrap(), r, fields);
                 frame.commit(data).unwrap();
+                // What is below the rows is found in them, whether it was looked at before or not.
+                if let Some(below) = below(signal, level)
+                    && r.one_in(2)
+                {
+                    let edit = AttributeEdit::Set {
+                        key: b"below",
+                        value: Source::Value(Value::Int(round)),
+                        when: When::Always,
+                    };
+                    for data in [&mut *data, one_by_one.open().unwrap()] {
+                        let edited = data.edit_attributes(below, Selection::All, &[edit]);
+                        edited.unwrap();
+                    }
+                }
+                let (mut between, mut around, mut at) = (Vec::new(), Vec::new(), 0);
+                for (len, piece) in batch.write_around(&mut between) {
+                    match piece {
+                        Some(piece) => around.extend_from_slice(&piece),
+                        None => {
+                            around.extend_from_slice(&between[at..at + len]);
+                            at += len;
+                        }
+                    }
+                }
+                assert_eq!(around, batch.to_protobuf(), "{round}");
                 let one_by_one = Request::decode(signal, &one_by_one.to_protobuf()).unwrap();
                 let committed = Request::decode(signal, &batch.to_protobuf()).unwrap();
                 assert_eq!(

@@ -1,0 +1,156 @@
+//! Patterns that are literals and runs of characters behind one another, such as
+//! `session=[0-9a-f]+` or `^/users/[0-9]+/`, where a run never has to give anything back: what
+//! follows it begins with none of its characters. The end of a match is then found by comparing.
+
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
+
+/// Parts of a pattern, at most.
+const MAX_PARTS: usize = 16;
+
+/// A pattern of literals and runs.
+#[derive(Clone, Debug)]
+pub(super) struct Simple(Vec<Part>);
+
+#[derive(Clone, Debug)]
+enum Part {
+    /// Where the text begins.
+    Start,
+    /// Where it ends.
+    End,
+    Literal(Box<[u8]>),
+    /// As many bytes as there are, at least and at most so many, that are true here.
+    Run {
+        bytes: Box<[bool; 256]>,
+        least: usize,
+        most: usize,
+    },
+}
+
+impl Simple {
+    /// `None` where it is not as simple as that.
+    pub fn new(hir: &Hir) -> Option<Simple> {
+        let mut parts = Vec::new();
+        add(hir, &mut parts)?;
+        let mut next = parts.get(1..).unwrap_or_default().iter();
+        for part in &parts {
+            let (Part::Run { bytes, least, most }, Some(next)) = (part, next.next()) else {
+                continue;
+            };
+            let apart = match next {
+                Part::Start => false,
+                Part::End => true,
+                Part::Literal(text) => {
+                    let first = text.first();
+                    first.and_then(|first| bytes.get(usize::from(*first))) == Some(&false)
+                }
+                Part::Run {
+                    bytes: others,
+                    least,
+                    ..
+                } => *least > 0 && bytes.iter().zip(&**others).all(|(a, b)| !(*a && *b)),
+            };
+            if !apart && least != most {
+                return None;
+            }
+        }
+        Some(Simple(parts))
+    }
+
+    /// Where a match that begins at `at` ends.
+    #[inline]
+    pub fn end(&self, text: &[u8], mut at: usize) -> Option<usize> {
+        for part in &self.0 {
+            match part {
+                Part::Start if at == 0 => {}
+                Part::End if at == text.len() => {}
+                Part::Start | Part::End => return None,
+                Part::Literal(literal) => {
+                    if text.get(at..at + literal.len()) != Some(literal) {
+                        return None;
+                    }
+                    at += literal.len();
+                }
+                Part::Run { bytes, least, most } => {
+                    let rest = text.get(at..).unwrap_or_default();
+                    let is = |byte: &u8| bytes.get(usize::from(*byte)) == Some(&true);
+                    let run = rest.iter().take(*most).position(|byte| !is(byte));
+                    let len = run.unwrap_or(rest.len().min(*most));
+                    if len < *least {
+                        return None;
+                    }
+                    at += len;
+                }
+            }
+        }
+        Some(at)
+    }
+}
+
+fn add(hir: &Hir, parts: &mut Vec<Part>) -> Option<()> {
+    if parts.len() >= MAX_PARTS {
+        return None;
+    }
+    match hir.kind() {
+        HirKind::Empty => {}
+        HirKind::Literal(literal) => parts.push(Part::Literal(literal.0.clone())),
+        HirKind::Class(class) => parts.push(Part::Run {
+            bytes: bytes(class)?,
+            least: 1,
+            most: 1,
+        }),
+        HirKind::Look(Look::Start) => parts.push(Part::Start),
+        HirKind::Look(Look::End) => parts.push(Part::End),
+        HirKind::Repetition(run) if run.greedy => {
+            let bytes = match run.sub.kind() {
+                HirKind::Class(class) => bytes(class)?,
+                HirKind::Literal(literal) => match *literal.0 {
+                    [byte] if byte.is_ascii() => {
+                        let mut bytes = Box::new([false; 256]);
+                        *bytes.get_mut(usize::from(byte))? = true;
+                        bytes
+                    }
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            parts.push(Part::Run {
+                bytes,
+                least: usize::try_from(run.min).ok()?,
+                most: match run.max {
+                    Some(most) => usize::try_from(most).ok()?,
+                    None => usize::MAX,
+                },
+            });
+        }
+        HirKind::Capture(capture) => add(&capture.sub, parts)?,
+        HirKind::Concat(all) => {
+            for hir in all {
+                add(hir, parts)?;
+            }
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// The bytes of a class of ASCII characters.
+fn bytes(class: &Class) -> Option<Box<[bool; 256]>> {
+    let mut bytes = Box::new([false; 256]);
+    let mut add = |from: u8, to: u8| {
+        (from..=to).for_each(|byte| bytes[usize::from(byte)] = true);
+    };
+    match class {
+        Class::Bytes(class) => class
+            .iter()
+            .for_each(|range| add(range.start(), range.end())),
+        Class::Unicode(class) => {
+            for range in class.iter() {
+                if !range.end().is_ascii() {
+                    return None;
+                }
+                add(range.start() as u8, range.end() as u8);
+            }
+        }
+    }
+    Some(bytes)
+}
