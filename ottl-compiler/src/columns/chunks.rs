@@ -2,7 +2,7 @@
 //! gate) and stages of statements. Both load a chunk the same way ([`Columns::begin`]); rows that
 //! turn out to be odd are done by rows.
 
-use std::ops::Range;
+use std::{ops::Range, time::Instant};
 
 use trunkline_proto::batch::{
     Data,
@@ -26,7 +26,12 @@ pub(super) struct Call<'a, 't> {
     pub program: &'a Program,
     pub request: &'a Request,
     pub mode: ErrorMode,
+    /// By statement.
     pub counts: &'a mut [Counts],
+    /// By condition: the time that they took.
+    pub asked: &'a mut [Counts],
+    /// Take the time.
+    pub timed: bool,
     pub tell: &'a mut (dyn FnMut(RowFailure<'_>) + 't),
 }
 
@@ -40,6 +45,15 @@ pub(super) fn broken(cause: Failure) -> Stopped {
         row: 0,
         cause,
     }
+}
+
+/// Adds the time since the last lap.
+pub(super) fn take_lap(lap: &mut Instant, counts: Option<&mut Counts>) {
+    let now = Instant::now();
+    if let Some(counts) = counts {
+        counts.nanos += now.duration_since(*lap).as_nanos() as u64;
+    }
+    *lap = now;
 }
 
 /// Cells of all columns of a chunk together, at most.
@@ -103,6 +117,19 @@ impl<'a> Call<'a, '_> {
             counts: self.counts,
             tell: self.tell,
             room: usize::MAX,
+            weight: 0,
+        })
+    }
+
+    /// Runs the whole program by rows.
+    pub fn whole(&mut self, data: &mut Data, rows: &[u32]) -> Result<(), Stopped> {
+        let timed = self.timed;
+        self.pass(|pass| {
+            for (i, row) in rows.iter().enumerate() {
+                pass.weight = run::weight(timed, i, rows.len());
+                pass.row(data, *row)?;
+            }
+            Ok(())
         })
     }
 
@@ -113,8 +140,10 @@ impl<'a> Call<'a, '_> {
         rows: &[u32],
         statements: Range<usize>,
     ) -> Result<(), Stopped> {
+        let timed = self.timed;
         self.pass(|pass| {
-            for row in rows {
+            for (i, row) in rows.iter().enumerate() {
+                pass.weight = run::weight(timed, i, rows.len());
                 pass.cache.clear();
                 pass.statements(data, *row, statements.clone())?;
             }
@@ -139,7 +168,8 @@ impl<'a> Call<'a, '_> {
         let mut found = Vec::new();
         for chunk in rows.chunks(size) {
             let mut exec = columns.begin(self, data, state, chunk, selection)?;
-            exec.first(of, selection, &mut found);
+            let times = self.timed.then_some(&mut *self.asked);
+            exec.first(of, selection, &mut found, times);
             let Exec {
                 frame, state, data, ..
             } = exec;
@@ -196,6 +226,7 @@ impl<'a> Call<'a, '_> {
         } = stage;
         for chunk in rows.chunks(columns.chunk_size(steps.len())) {
             let mut exec = columns.begin(self, data, state, chunk, selection)?;
+            let mut lap = self.timed.then(Instant::now);
             for (step, of) in steps.iter().enumerate() {
                 exec.step = step;
                 exec.state.next_statement();
@@ -212,6 +243,9 @@ impl<'a> Call<'a, '_> {
                     exec.act(&of.action, &mut chosen);
                 }
                 exec.state.give(chosen);
+                if let Some(lap) = &mut lap {
+                    take_lap(lap, self.counts.get_mut(statements.start + step));
+                }
             }
             let Exec {
                 frame, state, data, ..

@@ -5,19 +5,19 @@
 //! so when it is made does not matter; the others are asked in order, on the rows on which none
 //! before them holds.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use smallvec::SmallVec;
 use trunkline_proto::batch::frame::kind;
 
 use super::{
-    chunks::NO_CONDITION,
+    chunks::{NO_CONDITION, take_lap},
     eval::{Exec, Op},
     expr::{Expr, Form, Test},
     lower::Lower,
     plan::Columns,
 };
-use crate::ops::CompareOp;
+use crate::{ops::CompareOp, run::Counts};
 
 /// Conditions over the same columns.
 #[derive(Debug)]
@@ -153,8 +153,14 @@ fn begins(test: &Test, lower: &Lower) -> Option<Begins> {
 
 impl Exec<'_> {
     /// Puts into `found`, by position, the number of the first condition that holds there, or
-    /// [`NO_CONDITION`].
-    pub fn first(&mut self, of: &Conditions, selection: &mut Vec<u16>, found: &mut Vec<u32>) {
+    /// [`NO_CONDITION`]. `times` gets the time that each took which was asked.
+    pub fn first(
+        &mut self,
+        of: &Conditions,
+        selection: &mut Vec<u16>,
+        found: &mut Vec<u32>,
+        mut times: Option<&mut [Counts]>,
+    ) {
         found.clear();
         found.resize(self.frame.rows().len(), NO_CONDITION);
         let first = |found: &[u32], p: u16| found.get(usize::from(p)).copied().unwrap_or(0);
@@ -164,6 +170,7 @@ impl Exec<'_> {
         }
         candidates.sort_unstable();
         let mut candidates = candidates.as_slice();
+        let mut lap = times.is_some().then(Instant::now);
         for (step, (test, how)) in of.tests.iter().enumerate() {
             let number = step as u32;
             let mut holds = match how {
@@ -193,6 +200,9 @@ impl Exec<'_> {
                 }
             }
             self.state.give(holds);
+            if let (Some(lap), Some(times)) = (&mut lap, &mut times) {
+                take_lap(lap, times.get_mut(step));
+            }
         }
     }
 

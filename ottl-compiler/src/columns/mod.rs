@@ -30,7 +30,7 @@ mod plan;
 mod simple;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ pub struct Executor {
     program: Arc<Program>,
     plan: Plan,
     buffers: Buffers,
+    /// Take the time of statements and conditions.
+    timed: bool,
 }
 
 /// What is kept from run to run.
@@ -75,7 +77,14 @@ impl Executor {
             plan: Plan::new(&program),
             program,
             buffers: Buffers::default(),
+            timed: false,
         }
+    }
+
+    /// Whether to take the time of each statement and condition, for [`Counts::nanos`]: twice a
+    /// chunk of rows. Conditions that are looked up by a text take none of their own.
+    pub fn take_time(&mut self, timed: bool) {
+        self.timed = timed;
     }
 
     /// The program.
@@ -91,6 +100,15 @@ impl Executor {
         gate.is_some() || parts.iter().any(|part| matches!(part, Part::Columns(_)))
     }
 
+    /// Whether all of it runs over columns, each statement over all rows before the next one.
+    pub fn is_all_columns(&self) -> bool {
+        let Plan::Parts { gate, parts } = &self.plan else {
+            return false;
+        };
+        gate.is_some() != self.program.conditions.is_empty()
+            && parts.iter().all(|part| matches!(part, Part::Columns(_)))
+    }
+
     /// Runs the program on all rows of its context, as [`run::run`] does.
     ///
     /// # Errors
@@ -104,17 +122,43 @@ impl Executor {
         counts: &mut Vec<Counts>,
         tell: &mut dyn FnMut(RowFailure<'_>),
     ) -> Result<(), Stopped> {
+        if matches!(self.plan, Plan::Rows(_)) || self.must_stop(mode) {
+            let (program, how) = (&self.program, (mode, self.timed));
+            return run::run_timed(program, data, request, how, shared_cache, counts, tell);
+        }
+        self.run_among(data, None, request, mode, counts, tell)
+    }
+
+    /// Whether rows after the first that fails must be as they were, which parts that run one
+    /// after the other cannot promise.
+    fn must_stop(&self, mode: ErrorMode) -> bool {
+        let Plan::Parts { parts, .. } = &self.plan else {
+            return false;
+        };
+        mode == ErrorMode::Propagate && parts.len() > 1
+    }
+
+    /// Runs the program on rows of its context, all or those `among`; rows that it adds are not
+    /// among them. Rows share no scratch map.
+    ///
+    /// # Errors
+    /// Those of [`run::run`].
+    pub fn run_among(
+        &mut self,
+        data: &mut Data,
+        among: Option<&Selected>,
+        request: &Request,
+        mode: ErrorMode,
+        counts: &mut Vec<Counts>,
+        tell: &mut dyn FnMut(RowFailure<'_>),
+    ) -> Result<(), Stopped> {
+        let must_stop = self.must_stop(mode);
         let program = &*self.program;
         let statements = program.statements.len();
         counts.resize(statements.max(counts.len()), Counts::default());
-        let (Plan::Parts { gate, parts }, Some(level)) = (&mut self.plan, program.context.level())
-        else {
-            return run::run(program, data, request, mode, shared_cache, counts, tell);
+        let Some(level) = program.context.level() else {
+            return Ok(());
         };
-        // Rows after the first that fails must be as they were.
-        if mode == ErrorMode::Propagate && parts.len() > 1 {
-            return run::run(program, data, request, mode, shared_cache, counts, tell);
-        }
         let Buffers {
             state,
             rows,
@@ -123,18 +167,29 @@ impl Executor {
         } = &mut self.buffers;
         data.rows_into(level, rows)
             .map_err(|error| broken(error.into()))?;
+        if let Some(among) = among {
+            rows.retain(|row| among.contains(*row));
+        }
         let mut call = Call {
             program,
             request,
             mode,
             counts,
+            asked: &mut [],
+            timed: self.timed,
             tell,
         };
+        let Plan::Parts { gate, parts } = &mut self.plan else {
+            return call.whole(data, rows);
+        };
+        if must_stop {
+            return call.whole(data, rows);
+        }
         if let Some(gate) = gate {
             chosen.clear();
             let choose = |row, _| chosen.push(row);
             if !call.gate(gate, data, state, rows, selection, choose)? {
-                return call.pass(|pass| rows.iter().try_for_each(|row| pass.row(data, *row)));
+                return call.whole(data, rows);
             }
             std::mem::swap(rows, chosen);
         }
@@ -166,12 +221,16 @@ impl Executor {
         }
         let mut choose = |row, _| selected.insert(row);
         match self.ask(data, among, request, mode, tell, &mut choose)? {
-            Some(failed) => Ok(Verdict {
+            Some(counts) => Ok(Verdict {
                 selected,
-                failed,
+                failed: counts.iter().map(|counts| counts.failed).sum(),
+                counts,
                 stopped: None,
             }),
-            None => run::conditions(&self.program, data, among, request, mode, tell),
+            None => {
+                let (program, how) = (&self.program, (mode, self.timed));
+                run::conditions_timed(program, data, among, request, how, tell)
+            }
         }
     }
 
@@ -191,17 +250,21 @@ impl Executor {
         let mut chosen = Vec::new();
         let mut choose = |row, condition| chosen.push((row, condition));
         match self.ask(data, among, request, mode, tell, &mut choose)? {
-            Some(failed) => Ok(Choice {
+            Some(counts) => Ok(Choice {
                 chosen,
-                failed,
+                failed: counts.iter().map(|counts| counts.failed).sum(),
+                counts,
                 stopped: None,
             }),
-            None => run::choose(&self.program, data, among, request, mode, tell),
+            None => {
+                let (program, how) = (&self.program, (mode, self.timed));
+                run::choose_timed(program, data, among, request, how, tell)
+            }
         }
     }
 
-    /// Asks the conditions over columns; how many evaluations failed. Nothing when that has to
-    /// be done by rows; then nothing was told.
+    /// Asks the conditions over columns; what each did. Nothing when that has to be done by rows;
+    /// then nothing was told.
     fn ask(
         &mut self,
         data: &mut Data,
@@ -210,7 +273,7 @@ impl Executor {
         mode: ErrorMode,
         tell: &mut dyn FnMut(RowFailure<'_>),
         choose: &mut dyn FnMut(u32, u32),
-    ) -> Result<Option<u64>, Failure> {
+    ) -> Result<Option<Vec<Counts>>, Failure> {
         let program = &*self.program;
         let (
             Plan::Parts {
@@ -231,13 +294,16 @@ impl Executor {
         if let Some(among) = among {
             rows.retain(|row| among.contains(*row));
         }
-        let mut failed = 0;
+        let none = || vec![Counts::default(); program.conditions.len()];
+        let (mut held, mut failed, mut times) = (none(), none(), none());
         let mut count = |failure: RowFailure<'_>| {
-            failed += 1;
+            let mut conditions = program.conditions.iter();
+            // The same text may stand there twice.
+            let at = conditions.position(|of| std::ptr::eq(&*of.source, failure.source));
+            if let Some(counts) = at.and_then(|at| failed.get_mut(at)) {
+                counts.failed += 1;
+            }
             if mode == ErrorMode::Ignore {
-                let mut conditions = program.conditions.iter();
-                // The same text may stand there twice.
-                let at = conditions.position(|of| std::ptr::eq(&*of.source, failure.source));
                 tell(RowFailure {
                     statement: at,
                     ..failure
@@ -253,10 +319,22 @@ impl Executor {
                 _ => ErrorMode::Ignore,
             },
             counts: &mut [],
+            asked: &mut times,
+            timed: self.timed,
             tell: &mut count,
         };
-        let asked = call.gate(gate, data, state, rows, selection, choose);
+        let holds = |row, condition: u32| {
+            if let Some(counts) = held.get_mut(condition as usize) {
+                counts.matched += 1;
+            }
+            choose(row, condition);
+        };
+        let asked = call.gate(gate, data, state, rows, selection, holds);
         let asked = asked.map_err(|stopped| stopped.cause)?;
-        Ok(asked.then_some(failed))
+        for ((counts, failed), time) in held.iter_mut().zip(&failed).zip(&times) {
+            counts.failed = failed.failed;
+            counts.nanos = time.nanos;
+        }
+        Ok(asked.then_some(held))
     }
 }

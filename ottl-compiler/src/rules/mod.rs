@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use trunkline_proto::Signal;
 
-pub use self::run::{Fates, Runner};
+pub use self::run::{Fates, Progress, Runner};
 use self::{
     resolve::{Action, Resolver},
     split::Tree,

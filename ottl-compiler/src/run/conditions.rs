@@ -2,9 +2,12 @@
 //! chooses rows (filter, routing, sampling) instead of changing them; statements that choose by
 //! what they do are here too. What is done with the rows is the caller's.
 
+use std::time::Instant;
+
 use trunkline_proto::batch::Data;
 
-use super::{ErrorMode, Request, Row, RowFailure, Stopped};
+use super::sequence::weight;
+use super::{Counts, ErrorMode, Request, Row, RowFailure, Stopped};
 use crate::{failure::Failure, program::Program};
 
 /// A set of rows of one level, by row number.
@@ -53,6 +56,25 @@ impl Selected {
         }
     }
 
+    /// Adds what is in another set.
+    pub fn insert_all(&mut self, other: &Selected) {
+        if self.bits.len() < other.bits.len() {
+            self.bits.resize(other.bits.len(), 0);
+        }
+        for (word, other) in self.bits.iter_mut().zip(&other.bits) {
+            self.len += (!*word & other).count_ones() as usize;
+            *word |= other;
+        }
+    }
+
+    /// Takes out what is in another set.
+    pub fn remove_all(&mut self, other: &Selected) {
+        for (word, other) in self.bits.iter_mut().zip(&other.bits) {
+            self.len -= (*word & other).count_ones() as usize;
+            *word &= !other;
+        }
+    }
+
     /// How many rows are in it.
     pub fn len(&self) -> usize {
         self.len
@@ -72,13 +94,16 @@ pub struct Verdict {
     pub selected: Selected,
     /// How many evaluations failed; in [`ErrorMode::Propagate`] one a row at most.
     pub failed: u64,
+    /// By condition (or statement) on how many rows it held and on how many it failed, of those
+    /// on which it was evaluated.
+    pub counts: Vec<Counts>,
     /// The first failure, in [`ErrorMode::Propagate`].
     pub stopped: Option<Stopped>,
 }
 
 /// Evaluates the conditions of a program on the rows of its context, on all or on those `among`:
-/// from left to right on each row, until one holds. A condition that fails on a row is passed over there, and `tell` hears of
-/// it in [`ErrorMode::Ignore`]; in [`ErrorMode::Propagate`] the row is not selected, and the
+/// from left to right on each row, until one holds. A condition that fails on a row is passed over
+/// there, and `tell` hears of it in [`ErrorMode::Ignore`]; in [`ErrorMode::Propagate`] the row is not selected, and the
 /// others are evaluated all the same. Each row has a scratch map of its own.
 ///
 /// # Errors
@@ -91,36 +116,72 @@ pub fn conditions(
     mode: ErrorMode,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Verdict, Failure> {
-    each_row(program, data, among, request, |row, number, verdict| {
-        for (at, condition) in program.conditions.iter().enumerate() {
-            match row.holds(&condition.condition) {
-                Ok(true) => return true,
-                Ok(false) => {}
-                Err(cause) => {
-                    verdict.failed += 1;
-                    match mode {
-                        ErrorMode::Silent => {}
-                        ErrorMode::Ignore => tell(RowFailure {
-                            source: &condition.source,
-                            statement: Some(at),
-                            row: number,
-                            cause: &cause,
-                        }),
-                        ErrorMode::Propagate => {
-                            verdict.stopped.get_or_insert_with(|| Stopped {
-                                source: condition.source.to_string(),
-                                condition: true,
+    conditions_timed(program, data, among, request, (mode, false), tell)
+}
+
+/// Like [`conditions`]; the second part of `how` says whether time is taken.
+///
+/// # Errors
+/// Those of [`conditions`].
+pub(crate) fn conditions_timed(
+    program: &Program,
+    data: &mut Data,
+    among: Option<&Selected>,
+    request: &Request,
+    (mode, timed): (ErrorMode, bool),
+    tell: &mut dyn FnMut(RowFailure<'_>),
+) -> Result<Verdict, Failure> {
+    let entries = (program.conditions.len(), timed);
+    each_row(
+        program,
+        data,
+        among,
+        request,
+        entries,
+        |row, number, weight, verdict| {
+            for (at, condition) in program.conditions.iter().enumerate() {
+                let started = (weight > 0).then(Instant::now);
+                let holds = row.holds(&condition.condition);
+                let Some(counts) = verdict.counts.get_mut(at) else {
+                    continue;
+                };
+                if let Some(started) = started {
+                    let nanos = started.elapsed().as_nanos() as u64;
+                    counts.nanos += nanos.saturating_mul(weight);
+                }
+                match holds {
+                    Ok(true) => {
+                        counts.matched += 1;
+                        return true;
+                    }
+                    Ok(false) => {}
+                    Err(cause) => {
+                        counts.failed += 1;
+                        verdict.failed += 1;
+                        match mode {
+                            ErrorMode::Silent => {}
+                            ErrorMode::Ignore => tell(RowFailure {
+                                source: &condition.source,
+                                statement: Some(at),
                                 row: number,
-                                cause,
-                            });
-                            return false;
+                                cause: &cause,
+                            }),
+                            ErrorMode::Propagate => {
+                                verdict.stopped.get_or_insert_with(|| Stopped {
+                                    source: condition.source.to_string(),
+                                    condition: true,
+                                    row: number,
+                                    cause,
+                                });
+                                return false;
+                            }
                         }
                     }
                 }
             }
-        }
-        false
-    })
+            false
+        },
+    )
 }
 
 /// Which conditions hold first on which rows.
@@ -130,6 +191,8 @@ pub struct Choice {
     pub chosen: Vec<(u32, u32)>,
     /// How many evaluations failed.
     pub failed: u64,
+    /// By condition on how many rows it was the first to hold, and on how many it failed.
+    pub counts: Vec<Counts>,
     /// The first failure, in [`ErrorMode::Propagate`].
     pub stopped: Option<Stopped>,
 }
@@ -149,21 +212,47 @@ pub fn choose(
     mode: ErrorMode,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Choice, Failure> {
+    choose_timed(program, data, among, request, (mode, false), tell)
+}
+
+/// Like [`choose`]; the second part of `how` says whether time is taken.
+///
+/// # Errors
+/// Those of [`choose`].
+pub(crate) fn choose_timed(
+    program: &Program,
+    data: &mut Data,
+    among: Option<&Selected>,
+    request: &Request,
+    (mode, timed): (ErrorMode, bool),
+    tell: &mut dyn FnMut(RowFailure<'_>),
+) -> Result<Choice, Failure> {
     let mut choice = Choice::default();
     let (mut left, mut order) = (Selected::default(), Vec::new());
-    each_row(program, data, among, request, |_, number, _| {
+    let none = (0, false);
+    each_row(program, data, among, request, none, |_, number, _, _| {
         left.insert(number);
         order.push((number, None));
         false
     })?;
     for (at, condition) in (0..).zip(&program.conditions) {
         let mut stopped = None;
-        let holds = each_row(program, data, Some(&left), request, |row, number, _| {
-            let cause = match row.holds(&condition.condition) {
-                Ok(holds) => return holds,
+        let mut counts = Counts::default();
+        let ask = |row: &mut Row<'_>, number, weight, _: &mut Verdict| {
+            let started = (weight > 0).then(Instant::now);
+            let holds = row.holds(&condition.condition);
+            if let Some(started) = started {
+                let nanos = started.elapsed().as_nanos() as u64;
+                counts.nanos += nanos.saturating_mul(weight);
+            }
+            let cause = match holds {
+                Ok(holds) => {
+                    counts.matched += u64::from(holds);
+                    return holds;
+                }
                 Err(cause) => cause,
             };
-            choice.failed += 1;
+            counts.failed += 1;
             match mode {
                 ErrorMode::Silent => {}
                 ErrorMode::Ignore => tell(RowFailure {
@@ -182,7 +271,11 @@ pub fn choose(
                 }
             }
             false
-        })?;
+        };
+        let how = (0, timed);
+        let holds = each_row(program, data, Some(&left), request, how, ask)?;
+        choice.failed += counts.failed;
+        choice.counts.push(counts);
         if stopped.is_some() {
             choice.stopped = stopped;
             return Ok(choice);
@@ -212,49 +305,66 @@ pub fn matches(
     mode: ErrorMode,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Verdict, Failure> {
-    each_row(program, data, None, request, |row, number, verdict| {
-        let mut matched = false;
-        for (at, statement) in program.statements.iter().enumerate() {
-            let result = match row.holds(&statement.condition) {
-                Ok(false) => continue,
-                Ok(true) => row.edit(&statement.editor),
-                Err(cause) => Err(cause),
-            };
-            let Err(cause) = result else {
-                matched = true;
-                continue;
-            };
-            verdict.failed += 1;
-            match mode {
-                ErrorMode::Silent => {}
-                ErrorMode::Ignore => tell(RowFailure {
-                    source: &statement.source,
-                    statement: Some(at),
-                    row: number,
-                    cause: &cause,
-                }),
-                ErrorMode::Propagate => {
-                    verdict.stopped.get_or_insert_with(|| Stopped {
-                        source: statement.source.to_string(),
-                        condition: false,
+    let entries = (program.statements.len(), false);
+    each_row(
+        program,
+        data,
+        None,
+        request,
+        entries,
+        |row, number, _, verdict| {
+            let mut matched = false;
+            for (at, statement) in program.statements.iter().enumerate() {
+                let Some(counts) = verdict.counts.get_mut(at) else {
+                    continue;
+                };
+                let result = match row.holds(&statement.condition) {
+                    Ok(false) => continue,
+                    Ok(true) => {
+                        counts.matched += 1;
+                        row.edit(&statement.editor)
+                    }
+                    Err(cause) => Err(cause),
+                };
+                let Err(cause) = result else {
+                    matched = true;
+                    continue;
+                };
+                counts.failed += 1;
+                verdict.failed += 1;
+                match mode {
+                    ErrorMode::Silent => {}
+                    ErrorMode::Ignore => tell(RowFailure {
+                        source: &statement.source,
+                        statement: Some(at),
                         row: number,
-                        cause,
-                    });
-                    return false;
+                        cause: &cause,
+                    }),
+                    ErrorMode::Propagate => {
+                        verdict.stopped.get_or_insert_with(|| Stopped {
+                            source: statement.source.to_string(),
+                            condition: false,
+                            row: number,
+                            cause,
+                        });
+                        return false;
+                    }
                 }
             }
-        }
-        matched
-    })
+            matched
+        },
+    )
 }
 
-/// Calls `judge` for the rows of the program's context, all or those `among`, and selects those it says yes to.
+/// Calls `judge` for the rows of the program's context, all or those `among`, and selects those it
+/// says yes to. The verdict has so many counts at first, and time is taken or not.
 fn each_row(
     program: &Program,
     data: &mut Data,
     among: Option<&Selected>,
     request: &Request,
-    mut judge: impl FnMut(&mut Row<'_>, u32, &mut Verdict) -> bool,
+    (entries, timed): (usize, bool),
+    mut judge: impl FnMut(&mut Row<'_>, u32, u64, &mut Verdict) -> bool,
 ) -> Result<Verdict, Failure> {
     let (rows, count) = match program.context.level() {
         Some(level) => (data.rows(level)?, data.row_count(level)?),
@@ -262,16 +372,18 @@ fn each_row(
     };
     let mut verdict = Verdict {
         selected: Selected::with_capacity(count),
+        counts: vec![Counts::default(); entries],
         ..Verdict::default()
     };
     let mut cache = Vec::new();
-    for number in rows {
-        if among.is_some_and(|among| !among.contains(number)) {
-            continue;
-        }
+    let asked = rows
+        .iter()
+        .filter(|row| among.is_none_or(|among| among.contains(**row)));
+    let total = among.map_or(rows.len(), Selected::len);
+    for (i, number) in asked.copied().enumerate() {
         cache.clear();
         let mut row = Row::new(data, program.context, number, &mut cache, request)?;
-        if judge(&mut row, number, &mut verdict) {
+        if judge(&mut row, number, weight(timed, i, total), &mut verdict) {
             verdict.selected.insert(number);
         }
     }

@@ -18,11 +18,12 @@ use smallvec::SmallVec;
 use trunkline_proto::batch::{Data, Level};
 
 pub use conditions::{Choice, Selected, Verdict, choose, conditions, matches};
+pub(crate) use conditions::{choose_timed, conditions_timed};
 pub(crate) use paths::{DEPRECATED_KINDS, KINDS};
 pub(crate) use paths::{pack_fixed, pack_varints, unpack_fixed, unpack_varints};
 pub(crate) use read::check_body;
-pub(crate) use sequence::Pass;
 pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
+pub(crate) use sequence::{Pass, run_timed, weight};
 pub use target::{Entries, Target};
 pub(crate) use write::owned_entries;
 

@@ -1,7 +1,7 @@
 //! Runs the statements of a program on rows, in order, and does with failures what the error
 //! mode says.
 
-use std::{ops::Range, str::FromStr};
+use std::{ops::Range, str::FromStr, time::Instant};
 
 use trunkline_proto::batch::{self, Data, Level};
 
@@ -41,6 +41,9 @@ pub struct Counts {
     pub matched: u64,
     /// Rows on which its condition or its editor failed.
     pub failed: u64,
+    /// Time that it took, nanoseconds, where time is taken. By rows it is taken on one row of
+    /// some, which stand for all.
+    pub nanos: u64,
 }
 
 /// A failure, to be told in [`ErrorMode::Ignore`].
@@ -99,6 +102,23 @@ pub fn run(
     counts: &mut Vec<Counts>,
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<(), Stopped> {
+    let how = (mode, false);
+    run_timed(program, data, request, how, shared_cache, counts, tell)
+}
+
+/// Like [`run`]; the second part of `how` says whether time is taken.
+///
+/// # Errors
+/// Those of [`run`].
+pub(crate) fn run_timed(
+    program: &Program,
+    data: &mut Data,
+    request: &Request,
+    (mode, timed): (ErrorMode, bool),
+    shared_cache: Option<&mut Vec<u8>>,
+    counts: &mut Vec<Counts>,
+    tell: &mut dyn FnMut(RowFailure<'_>),
+) -> Result<(), Stopped> {
     counts.resize(
         program.statements.len().max(counts.len()),
         Counts::default(),
@@ -117,14 +137,18 @@ pub fn run(
         counts,
         tell,
         room: usize::MAX,
+        weight: 0,
     };
     if !program.adds_rows() {
         let rows = data.rows(level).map_err(broken)?;
-        for row in rows {
-            pass.row(data, row)?;
+        for (i, row) in rows.iter().enumerate() {
+            pass.weight = weight(timed, i, rows.len());
+            pass.row(data, *row)?;
         }
         return Ok(());
     }
+    // Few are, and nobody knows how many there will be.
+    pass.weight = u64::from(timed);
     // The reference goes through a list that may grow: what is added to a scope is visited
     // behind the other metrics of that scope.
     let room = LEAST_ROOM.saturating_add(data.payload_len().saturating_mul(ROOM_BY_PAYLOAD));
@@ -157,6 +181,17 @@ pub(super) const ROW: usize = 256;
 const LEAST_ROOM: usize = 16 << 20;
 const ROOM_BY_PAYLOAD: usize = 16;
 
+/// Of so many rows one is timed.
+const TIMED: usize = 16;
+
+/// For how many rows the time of one stands, the `i`th of `rows`; 0: it is not taken.
+pub(crate) fn weight(timed: bool, i: usize, rows: usize) -> u64 {
+    match timed && i.is_multiple_of(TIMED) {
+        true => rows.saturating_sub(i).min(TIMED) as u64,
+        false => 0,
+    }
+}
+
 /// A request that cannot be taken apart.
 fn broken(error: batch::Error) -> Stopped {
     Stopped {
@@ -178,6 +213,8 @@ pub(crate) struct Pass<'a> {
     pub tell: &'a mut dyn FnMut(RowFailure<'_>),
     /// Bytes that may still be added to the scope.
     pub room: usize,
+    /// For how many rows the time of the present one stands; 0: it is not taken.
+    pub weight: u64,
 }
 
 impl Pass<'_> {
@@ -245,14 +282,19 @@ impl Pass<'_> {
             else {
                 continue;
             };
+            let started = (self.weight > 0).then(Instant::now);
             let result = match row.holds(&statement.condition) {
-                Ok(false) => continue,
+                Ok(false) => Ok(()),
                 Ok(true) => {
                     counts.matched += 1;
                     row.edit(&statement.editor)
                 }
                 Err(cause) => Err(cause),
             };
+            if let Some(started) = started {
+                let nanos = started.elapsed().as_nanos() as u64;
+                counts.nanos += nanos.saturating_mul(self.weight);
+            }
             let Err(cause) = result else { continue };
             counts.failed += 1;
             match self.mode {

@@ -1,6 +1,8 @@
 //! The examples of the rule form, each on data; what is refused; what rules decide.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod columns;
+
 use trunkline_proto::{Batch, Signal, batch::Data, json};
 
 use super::*;
@@ -53,16 +55,12 @@ fn compiled(text: &str) -> Result<Rules, Diagnostics> {
 fn outcome(rules: &Rules, signal: Signal, data: &mut Data, probe: &str) -> String {
     let rules = rules.of(signal);
     assert!(!rules.is_empty(), "no rule for {signal:?}");
-    let mut runner = Runner::new(signal, rules);
-    let (request, mut counts, mut failed) = (Request::default(), Vec::new(), String::new());
-    let fates = runner.run(
-        data,
-        &request,
-        ErrorMode::Ignore,
-        &mut counts,
-        &mut |failure| failed = failure.cause.to_string(),
-    );
-    let fates = fates.unwrap();
+    let mut runner = Runner::new(signal, rules, false);
+    let (request, mut failed) = (Request::default(), String::new());
+    let progress = runner.run(data, &request, ErrorMode::Ignore, &mut |failure| {
+        failed = failure.cause.to_string();
+    });
+    let fates = progress.unwrap().fates;
     if !failed.is_empty() {
         return format!("failed: {failed}");
     }
