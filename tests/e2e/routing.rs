@@ -17,9 +17,10 @@ const NAMES: [&str; 3] = ["a", "b", "d"];
 
 /// A gateway with the pipelines `a`, `b` and `d` behind the connector, each with an exporter to
 /// the backend of its name. `%` in the block stands for the signal.
-async fn start(
+pub async fn start(
     runtime: Runtime,
     signal: Signal,
+    connector: &str,
     block: &str,
     backends: [&Backend; 3],
 ) -> (Gateway, Client) {
@@ -27,7 +28,7 @@ async fn start(
     let signal = signal.name();
     let mut exporters = Vec::new();
     let mut pipelines = vec![format!(
-        "{signal}/in: {{receivers: [otlp], exporters: [routing]}}"
+        "{signal}/in: {{receivers: [otlp], exporters: [{connector}]}}"
     )];
     for (name, backend) in NAMES.iter().zip(backends) {
         exporters.push(format!(
@@ -36,12 +37,12 @@ async fn start(
             backend.address()
         ));
         pipelines.push(format!(
-            "{signal}/{name}: {{receivers: [routing], exporters: [otlp_grpc/{name}]}}"
+            "{signal}/{name}: {{receivers: [{connector}], exporters: [otlp_grpc/{name}]}}"
         ));
     }
     let yaml = format!(
         "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '{}', include_metadata: true}}}}}}}}\n\
-         connectors: {{routing: {}}}\nexporters: {{{}}}\nservice: {{pipelines: {{{}}}}}\n",
+         connectors: {{{connector}: {}}}\nexporters: {{{}}}\nservice: {{pipelines: {{{}}}}}\n",
         port.address(),
         block.replace('%', signal),
         exporters.join(", "),
@@ -52,18 +53,18 @@ async fn start(
     (gateway, client)
 }
 
-async fn send(client: &Client, signal: Signal) -> Reply {
+pub async fn send(client: &Client, signal: Signal) -> Reply {
     let call = Call::export(signal, &request(signal)).with("x-tenant", "acme");
     client.call(&call).await
 }
 
 /// The terms of the connector in the ledger: received, sent, refused, dropped, held.
-async fn terms(gateway: &Gateway) -> [f64; 5] {
+pub async fn terms(gateway: &Gateway, connector: &str) -> [f64; 5] {
     let page = gateway.metrics().await;
     ["received", "sent", "refused", "dropped", "held"].map(|term| {
         page.sum(
             &format!("trunkline_pipeline_{term}_items"),
-            &[("pipeline", "routing")],
+            &[("pipeline", connector)],
         )
     })
 }
@@ -122,7 +123,7 @@ both_runtimes! {
             (Logs, r#"{default_pipelines: [%/d], table: [{condition: 'span.name == "x"', pipelines: [%/a]}]}"#, vec![("d", "a: noise news map; b: alone")]),
         ] {
             let backend = Backend::grpc();
-            let (gateway, client) = start(runtime, signal, block, [&backend; 3]).await;
+            let (gateway, client) = start(runtime, signal, "routing", block, [&backend; 3]).await;
             send(&client, signal).await.ok();
             let got: BTreeMap<String, String> = backend
                 .recorded()
@@ -133,7 +134,7 @@ both_runtimes! {
                 expected.into_iter().map(|(name, left)| (name.to_owned(), left.to_owned())).collect();
             assert_eq!(got, expected, "{block}");
             assert_eq!(backend.count(), expected.len(), "{block}");
-            let [received, sent, refused, dropped, held] = terms(&gateway).await;
+            let [received, sent, refused, dropped, held] = terms(&gateway, "routing").await;
             assert_eq!((received, refused, held), (4.0, 0.0, 0.0), "{block}");
             assert_eq!(sent + dropped, 4.0, "{block}");
             // What two pipelines got alike counts once.
@@ -149,11 +150,11 @@ both_runtimes! {
         for (mode, refused, told) in [("propagate", true, false), ("ignore", false, true), ("Silent", false, false)] {
             let backend = Backend::grpc();
             let block = format!(r#"{{error_mode: {mode}, default_pipelines: [%/d], table: [{{condition: 'log.body["k"] == 1', pipelines: [%/a]}}]}}"#);
-            let (gateway, client) = start(runtime, Signal::Logs, &block, [&backend; 3]).await;
+            let (gateway, client) = start(runtime, Signal::Logs, "routing", &block, [&backend; 3]).await;
             let reply = send(&client, Signal::Logs).await;
             assert_eq!(reply.code(), if refused { status::UNAVAILABLE } else { 0 });
             assert_eq!(backend.count(), if refused { 0 } else { 2 });
-            assert_eq!(terms(&gateway).await, if refused { [4.0, 0.0, 4.0, 0.0, 0.0] } else { [4.0, 4.0, 0.0, 0.0, 0.0] });
+            assert_eq!(terms(&gateway, "routing").await, if refused { [4.0, 0.0, 4.0, 0.0, 0.0] } else { [4.0, 4.0, 0.0, 0.0, 0.0] });
             let log = gateway.stop().await.log;
             assert_eq!(log.contains("failed to eval condition"), told, "{mode}: {log}");
         }
@@ -175,7 +176,7 @@ both_runtimes! {
             (never(), never(), status::INVALID_ARGUMENT, 0, [4.0, 0.0, 4.0, 0.0, 0.0]),
         ] {
             let (behind_a, behind_d) = (Backend::grpc(), Backend::grpc());
-            let (gateway, client) = start(runtime, Signal::Traces, block, [&behind_a, &behind_a, &behind_d]).await;
+            let (gateway, client) = start(runtime, Signal::Traces, "routing", block, [&behind_a, &behind_a, &behind_d]).await;
             behind_a.answer_next(a);
             behind_d.answer_next(d);
             let reply = send(&client, Signal::Traces).await;
@@ -184,7 +185,7 @@ both_runtimes! {
                 let response = ExportResponse::decode(reply.response()).unwrap();
                 assert_eq!(response.partial_success.map_or(0, |partial| partial.rejected), rejected);
             }
-            eventually("the terms of the connector", async || (terms(&gateway).await == expected).then_some(())).await;
+            eventually("the terms of the connector", async || (terms(&gateway, "routing").await == expected).then_some(())).await;
         }
     }
 }

@@ -169,4 +169,44 @@ both_runtimes! {
             assert_eq!(logs.contains("failed to execute statement"), told, "{mode} {own}: {logs}");
         }
     }
+
+    // Matched and failed rows by statement, condition and rule, whatever the error mode; time at level detailed alone.
+    async fn every_statement_is_counted(runtime: Runtime) {
+        for level in ["normal", "detailed"] {
+            let relay = Relay::start(runtime, |config| {
+                config
+                    .signals(&[Signal::Logs])
+                    .processor("transform/x", r#"{error_mode: silent, log_statements: [{context: resource, statements: ['set(attributes["a"], 1)']}, {context: log, statements: [
+                      'set(flags, "x")', 'set(attributes["done"], true)', 'set(attributes["not"], 1) where flags == 77']}]}"#)
+                    .processor("filter/x", r#"{log_conditions: ['log.flags == 77', 'log.attributes["done"] == false']}"#)
+                    .processor("rules/x", r#"{rules: [{name: mark, action: "true > set(log.attributes['r'], 1)"}]}"#)
+                    .telemetry(&format!("{{metrics: {{level: {level}}}}}"))
+            })
+            .await;
+            let client = relay.client().await;
+            for _ in 0..2 {
+                client.export(Signal::Logs, &otlp::items(Signal::Logs, 5)).await.ok();
+            }
+            let page = relay.gateway.metrics().await;
+            let of = |name: &str, component: &str, context: &str, statement: &str| {
+                let labels = [("otelcol_component_id", component), ("otelcol_component_kind", "processor"), ("otelcol_signal", "logs"), ("context", context), ("statement", statement)];
+                page.sum(&format!("trunkline_statement_{name}"), &labels)
+            };
+            for (component, context, statement, matched, failed) in [
+                ("transform/x", "resource", "1", 2.0, 0.0),
+                ("transform/x", "log", "2", 10.0, 10.0),
+                ("transform/x", "log", "3", 10.0, 0.0),
+                ("transform/x", "log", "4", 0.0, 0.0),
+                ("filter/x", "log", "1", 0.0, 0.0),
+                ("filter/x", "log", "2", 0.0, 0.0),
+                ("rules/x", "log", "mark", 10.0, 0.0),
+            ] {
+                let (rows, failures) = (of("matched_rows", component, context, statement), of("failed_rows", component, context, statement));
+                assert_eq!((rows, failures), (matched, failed), "{component} {statement}");
+                let nanos = of("nanoseconds", component, context, statement);
+                assert_eq!(nanos > 0.0, level == "detailed", "{component} {statement} {nanos}");
+                assert_eq!(of("info", component, context, statement), 1.0, "{component} {statement}");
+            }
+        }
+    }
 }

@@ -162,6 +162,7 @@ table! {
     Exporter "otlp_http" alias "otlphttp" [Stable, Stable, Stable, Alpha] exporters::otlp_http::config::Config;
     Connector "forward" [Beta, Beta, Beta, Alpha] connectors::forward::config::Config;
     Connector "routing" [Alpha, Alpha, Alpha, Undefined] connectors::routing::config::Config;
+    Connector "rules" [Alpha, Alpha, Alpha, Undefined] connectors::rules::config::Config;
     Extension "health_check" [Alpha] extensions::health_check::config::Config;
     Extension "pprof" [Beta] extensions::pprof::config::Config;
     Extension "zpages" [Beta] extensions::zpages::config::Config;

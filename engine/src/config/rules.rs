@@ -462,7 +462,13 @@ fn connectors(settings: &Settings, out: &mut Vec<Diagnostic>) {
                 ..Diagnostic::new(text)
             });
         };
-        if let Some(end) = loose(&from, &to) {
+        let rules = connector.config::<connectors::rules::config::Config>();
+        // Rules may lead to exporters alone.
+        let leads_out = rules.is_some_and(|rules| {
+            let mut signals = from.iter().map(|from| from.signal);
+            signals.any(|signal| !rules.exporters(signal, &settings.gates).is_empty())
+        });
+        if let Some(end) = loose(&from, &to).filter(|_| !leads_out) {
             error(format!(
                 "connector \"{id}\" used as exporter in [{end}] pipeline but not used in any supported receiver pipeline"
             ));
@@ -480,6 +486,16 @@ fn connectors(settings: &Settings, out: &mut Vec<Diagnostic>) {
                 let text = connectors::missing(missing);
                 error(format!("failed to create connector \"{id}\": {text}"));
             }
+        }
+        for (at, text) in rules
+            .into_iter()
+            .flat_map(|rules| rules.unreachable(settings, &from, &to))
+        {
+            out.push(Diagnostic {
+                at: Some(at.unwrap_or_else(|| connector.at.clone())),
+                key: format!("connectors::{id}"),
+                ..Diagnostic::new(format!("failed to create connector \"{id}\": {text}"))
+            });
         }
         for a in &from {
             for b in to.iter().filter(|b| b.signal == a.signal) {

@@ -15,9 +15,12 @@ use super::{
     source::{self, Environment, SCHEMES},
     yaml,
 };
-use crate::component::{
-    ComponentConfig, ComponentId, Factory, Kind, Printed,
-    table::{self, find},
+use crate::{
+    component::{
+        ComponentConfig, ComponentId, Factory, Kind, Printed,
+        table::{self, find},
+    },
+    connectors,
 };
 
 /// The configuration without `--config`.
@@ -282,6 +285,23 @@ impl Settings {
             for id in &pipeline.exporters {
                 used.push((Kind::Exporter, id.clone()));
                 used.push((Kind::Connector, id.clone()));
+            }
+        }
+        // Connectors of rules lead to exporters that no pipeline need name.
+        for (connector, signal) in self.service.pipelines.iter().flat_map(|(id, pipeline)| {
+            let exporters = pipeline.exporters.iter();
+            exporters.map(|exporter| (exporter, id.signal))
+        }) {
+            let component = self.connectors.get(connector);
+            let rules = component.and_then(|of| of.config::<connectors::rules::config::Config>());
+            for name in rules
+                .into_iter()
+                .flat_map(|of| of.exporters(signal, &self.gates))
+            {
+                // One that is not there is told where connectors are checked.
+                if let Ok(id) = connectors::rules::config::exporter(self, signal, &name) {
+                    used.push((Kind::Exporter, id.clone()));
+                }
             }
         }
         for (kind, id) in used {

@@ -2,7 +2,7 @@
 //! copies of a request cost, the answer for all parts together, and the terms of the ledger,
 //! which such a connector has under its own id. Which rows go where is each connector's.
 
-use std::{collections::BTreeMap, future::ready, rc::Rc, sync::Arc};
+use std::{future::ready, rc::Rc, sync::Arc};
 
 use futures_util::future::join_all;
 use trunkline_proto::{
@@ -11,22 +11,14 @@ use trunkline_proto::{
 };
 
 use crate::{
-    component::{ConsumeFuture, Consumer, Outcome, PipelineId, Refusal, RequestContext},
+    component::{ConsumeFuture, Consumer, Outcome, Refusal, RequestContext},
     net::admission::{Budget, Charge, ROW},
     ottl::{Refused, emptied::drop_emptied},
     telemetry::PipelineLedger,
 };
 
-/// Makes one consumer of several; of none, none.
-pub type Join = dyn Fn(Vec<Rc<dyn Consumer>>) -> Option<Rc<dyn Consumer>>;
-
 /// The ledger's reason for items that nothing took, where there is no default.
 const UNMATCHED: &str = "no_route";
-
-/// The Collector's text for a pipeline that the connector does not feed.
-pub fn missing(id: &PipelineId) -> String {
-    format!("pipeline not found: missing consumer: \"{id}\"")
-}
 
 /// A request, split.
 #[derive(Debug, Default)]
@@ -147,71 +139,26 @@ pub fn keep(
     drop_emptied(data, level)
 }
 
-/// Where a connector can send something: numbered lists of pipelines.
-pub struct Destinations<'a> {
-    fed: &'a BTreeMap<PipelineId, Rc<dyn Consumer>>,
-    join: &'a Join,
-    lists: Vec<Vec<PipelineId>>,
-    consumers: Vec<Rc<dyn Consumer>>,
-}
-
-impl<'a> Destinations<'a> {
-    /// None yet, of the pipelines that the connector feeds.
-    pub fn new(fed: &'a BTreeMap<PipelineId, Rc<dyn Consumer>>, join: &'a Join) -> Self {
-        Destinations {
-            fed,
-            join,
-            lists: Vec::new(),
-            consumers: Vec::new(),
-        }
-    }
-
-    /// The number of a list of pipelines; the same list has one number. An empty list has none.
-    ///
-    /// # Errors
-    /// The Collector's text for a pipeline that the connector does not feed.
-    pub fn pipelines(&mut self, ids: Vec<PipelineId>) -> Result<Option<usize>, String> {
-        if let Some(at) = self.lists.iter().position(|known| *known == ids) {
-            return Ok(Some(at));
-        }
-        let consumers = ids.iter().map(|id| {
-            let consumer = self.fed.get(id).cloned();
-            consumer.ok_or_else(|| missing(id))
-        });
-        let Some(joined) = (self.join)(consumers.collect::<Result<_, _>>()?) else {
-            return Ok(None);
-        };
-        Ok(Some(self.add(ids, joined)))
-    }
-
-    fn add(&mut self, ids: Vec<PipelineId>, consumer: Rc<dyn Consumer>) -> usize {
-        self.lists.push(ids);
-        self.consumers.push(consumer);
-        self.consumers.len() - 1
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.consumers.len()
-    }
-
-    /// The consumers, by number, and the ledger of what is sent to them.
-    pub fn sending(self, ledger: PipelineLedger) -> Sending {
-        Sending {
-            destinations: self.consumers,
-            ledger,
-        }
-    }
-}
-
 /// Sends parts of requests to where they go.
 pub struct Sending {
     destinations: Vec<Rc<dyn Consumer>>,
-    /// The connector's own.
-    pub ledger: PipelineLedger,
+    ledger: PipelineLedger,
 }
 
 impl Sending {
+    /// To these destinations, by number; the terms go into this ledger.
+    pub fn new(destinations: Vec<Rc<dyn Consumer>>, ledger: PipelineLedger) -> Sending {
+        Sending {
+            destinations,
+            ledger,
+        }
+    }
+
+    /// The connector's part of the ledger.
+    pub fn ledger(&self) -> &PipelineLedger {
+        &self.ledger
+    }
+
     /// Has `split` take a request apart, and gives each destination its part, all at once.
     pub fn consume<'a>(
         &'a self,

@@ -151,7 +151,8 @@ impl Builder<'_> {
     }
 
     /// What a connector does with what comes to it: `forward` gives it to all pipelines of the
-    /// same signal that name it as a receiver, `routing` to those that its table says.
+    /// same signal that name it as a receiver, `routing` to those that its table says, `rules` to
+    /// those that its rules say, and to exporters.
     fn connector(
         &mut self,
         id: &ComponentId,
@@ -173,18 +174,36 @@ impl Builder<'_> {
             let consumer = self.pipeline(pipeline, depth + 1)?;
             consumers.insert(pipeline.clone(), consumer);
         }
-        let routing = settings
-            .connectors
-            .get(id)
-            .and_then(|component| component.config::<connectors::routing::config::Config>());
-        let built = match routing {
-            Some(config) if !consumers.is_empty() => {
-                let ledger = self.ledger.pipeline(self.core.core, &id.to_string());
-                let join = &FanOut::over;
-                connectors::routing::build(config, signal, self.core, ledger, &consumers, join)
-                    .map_err(|text| {
-                        format!("failed to build pipelines: failed to create connector \"{id}\": {text}")
-                    })?
+        let failed = |text: String| {
+            format!("failed to build pipelines: failed to create connector \"{id}\": {text}")
+        };
+        let component = settings.connectors.get(id);
+        let routing = component.and_then(|of| of.config::<connectors::routing::config::Config>());
+        let rules = component.and_then(|of| of.config::<connectors::rules::config::Config>());
+        let ledger = || self.ledger.pipeline(self.core.core, &id.to_string());
+        let built = match (routing, rules) {
+            (Some(config), _) if !consumers.is_empty() => {
+                let (name, ledger, join) = (id.to_string(), ledger(), &FanOut::over);
+                let (core, fed) = (self.core, &consumers);
+                connectors::routing::build(config, &name, signal, core, ledger, fed, join)
+                    .map_err(failed)?
+            }
+            (_, Some(config)) => {
+                let ledger = ledger();
+                let mut exporters = BTreeMap::new();
+                for name in config.exporters(signal, &settings.gates) {
+                    let exporter = connectors::rules::config::exporter(settings, signal, &name);
+                    let consumer = self.lone_exporter(exporter.map_err(failed)?, signal)?;
+                    exporters.insert(name, consumer);
+                }
+                let ways = connectors::rules::Ways {
+                    pipelines: &consumers,
+                    exporters,
+                    join: &FanOut::over,
+                };
+                let (name, gates) = (id.to_string(), &settings.gates);
+                connectors::rules::build(config, &name, signal, gates, self.core, ledger, &ways)
+                    .map_err(failed)?
             }
             _ => FanOut::over(consumers.into_values().collect()).ok_or_else(|| {
                 format!(
@@ -195,6 +214,27 @@ impl Builder<'_> {
         };
         self.connectors.insert(key, built.clone());
         Ok(built)
+    }
+
+    /// An exporter as if a pipeline without processors led to it, which the ledger knows as
+    /// `<signal>/exporter.<id>`.
+    fn lone_exporter(
+        &mut self,
+        id: &ComponentId,
+        signal: Signal,
+    ) -> Result<Rc<dyn Consumer>, String> {
+        let next = self.exporter(id, signal)?;
+        let name = format!("{}/exporter.{id}", signal.name());
+        let ledger = Rc::new(self.ledger.pipeline(self.core.core, &name));
+        let exit = Exit {
+            ledger: ledger.clone(),
+            in_hand: Some(self.core.in_hand.clone()),
+            next,
+        };
+        Ok(Rc::new(Entry {
+            ledger,
+            next: Rc::new(exit),
+        }))
     }
 
     fn exporter(&mut self, id: &ComponentId, signal: Signal) -> Result<Rc<dyn Consumer>, String> {

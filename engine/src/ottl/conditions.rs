@@ -14,6 +14,7 @@ use trunkline_ottl::{
 use trunkline_proto::batch::{Data, Level};
 
 use super::{Fault, Refused, Said, Statement, faults};
+use crate::telemetry::metrics::{StatementMetrics, Statements};
 
 /// Conditions of one context, ready to be asked on one core: which rows does one of them hold on?
 /// Failures are logged, not more than one a second for each condition.
@@ -26,6 +27,7 @@ pub struct Conditions {
     mode: ErrorMode,
     /// What was said of failures, by condition.
     said: Vec<Said>,
+    metrics: Option<StatementMetrics>,
 }
 
 impl Conditions {
@@ -43,6 +45,7 @@ impl Conditions {
             reads_request: program.reads_request(),
             mode,
             said,
+            metrics: None,
             executor: Box::new(RefCell::new(Executor::new(Arc::new(program)))),
         }
     }
@@ -63,6 +66,16 @@ impl Conditions {
             true => Ok(by_context.conditions(mode)),
             false => Err(wrong),
         }
+    }
+
+    /// Counts what they do among the statements of a component.
+    pub fn counted(mut self, component: &Statements<'_>) -> Conditions {
+        let executor = self.executor.get_mut();
+        executor.take_time(component.timed());
+        let conditions = executor.program().conditions.iter();
+        let texts = conditions.map(|condition| &*condition.source);
+        self.metrics = Some(component.of(self.context.name(), texts));
+        self
     }
 
     /// What the rows are.
@@ -106,6 +119,9 @@ impl Conditions {
         };
         let mut executor = self.executor.borrow_mut();
         let asked = executor.select(data, among, request, self.mode, &mut tell);
+        if let (Some(metrics), Ok(verdict)) = (&self.metrics, &asked) {
+            metrics.add(&verdict.counts);
+        }
         asked.map_err(Refused::from)
     }
 }

@@ -5,6 +5,7 @@
 mod conditions;
 pub mod emptied;
 mod groups;
+pub mod rules;
 
 use std::{
     cell::Cell,
@@ -209,11 +210,30 @@ impl Said {
     /// Whether a failure is to be logged now: how many were held back before it. `None` holds it
     /// back, because one was logged a moment ago.
     pub fn again(&self) -> Option<u64> {
-        if self.last.get().is_some_and(|last| last.elapsed() < QUIET) {
+        self.again_at(Instant::now())
+    }
+
+    fn again_at(&self, now: Instant) -> Option<u64> {
+        let last = self.last.get();
+        if last.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
             self.held_back.set(self.held_back.get() + 1);
             return None;
         }
-        self.last.set(Some(Instant::now()));
+        self.last.set(Some(now));
         Some(self.held_back.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_a_second_is_logged_with_the_number_held_back() {
+        let (said, start) = (Said::default(), Instant::now());
+        let at = |millis| said.again_at(start + Duration::from_millis(millis));
+        let told: Vec<Option<u64>> = [0, 1, 999, 1000, 1001, 2000, 9000].map(at).to_vec();
+        let expected = [Some(0), None, None, Some(2), None, Some(1), Some(0)];
+        assert_eq!(told, expected);
     }
 }

@@ -7,9 +7,10 @@ use trunkline_ottl::{
 
 use super::request::Header;
 use crate::{
-    component::{PipelineId, Printed, Problems, Setting, Shape, choice, declare},
-    config::{diagnostics::Decoder, node::Node},
+    component::{PipelineId, Problems, choice, declare},
+    connectors::pipelines::Pipeline,
     ottl::{self, Conditions, ErrorMode, Fault, Statement, faults},
+    telemetry::metrics::{StatementMetrics, Statements},
 };
 
 declare! {
@@ -51,37 +52,6 @@ choice! {
     }
 }
 
-/// The id of a pipeline.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pipeline(Option<PipelineId>);
-
-impl Pipeline {
-    /// The id.
-    pub fn id(&self) -> Option<&PipelineId> {
-        self.0.as_ref()
-    }
-}
-
-impl Setting for Pipeline {
-    fn decode(&mut self, node: &Node, cx: &mut Decoder<'_>) {
-        let mut text = String::new();
-        text.decode(node, cx);
-        match text.parse() {
-            Ok(id) => self.0 = Some(id),
-            Err(phrase) => cx.error(node, phrase, None),
-        }
-    }
-    fn clear(&mut self) {
-        self.0 = None;
-    }
-    fn print(&self) -> Printed {
-        Printed::Text(self.0.as_ref().map(ToString::to_string).unwrap_or_default())
-    }
-    fn shape(&self) -> Shape {
-        Shape::Text
-    }
-}
-
 /// What a route asks.
 #[derive(Debug)]
 pub enum Question {
@@ -94,6 +64,22 @@ pub enum Question {
 }
 
 impl Question {
+    /// Counts what it does among the statements of a component; a header is not counted. A
+    /// statement's counters are the caller's to keep.
+    pub fn counted(self, component: &Statements<'_>) -> (Question, Option<StatementMetrics>) {
+        match self {
+            Question::Header(header) => (Question::Header(header), None),
+            Question::Condition(conditions) => {
+                (Question::Condition(conditions.counted(component)), None)
+            }
+            Question::Statement(program) => {
+                let texts = program.statements.iter().map(|of| &*of.source);
+                let metrics = component.of(program.context.name(), texts);
+                (Question::Statement(program), Some(metrics))
+            }
+        }
+    }
+
     /// The context in which rows are asked; of a header there is none.
     pub fn context(&self) -> Option<Context> {
         match self {

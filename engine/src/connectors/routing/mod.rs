@@ -13,15 +13,18 @@ use trunkline_ottl::run::Request;
 use trunkline_proto::{Batch, Signal};
 
 use self::{
-    config::{Config, Pipeline},
+    config::Config,
     split::{Route, Table, fits},
 };
-use super::parts::{Destinations, Join, Sending};
+use super::{
+    parts::Sending,
+    pipelines::{Destinations, Join, Pipeline},
+};
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, PipelineId, RequestContext},
     net::admission::Budget,
     ottl::{Said, joined, known},
-    telemetry::PipelineLedger,
+    telemetry::{PipelineLedger, metrics::Statements},
 };
 
 /// Sends the batches that come to where its table says.
@@ -33,19 +36,21 @@ pub struct Routing {
     budget: Arc<Budget>,
 }
 
-/// Builds the connector `routing` for pipelines of `signal`. `pipelines` are those that it feeds;
+/// Builds the connector `routing` with the id `id` for pipelines of `signal`. `pipelines` are those that it feeds;
 /// `join` makes one consumer of several.
 ///
 /// # Errors
 /// A pipeline that it does not feed, a condition that is none.
 pub fn build(
     config: &Config,
+    id: &str,
     signal: Signal,
     core: &CoreContext,
     ledger: PipelineLedger,
     pipelines: &BTreeMap<PipelineId, Rc<dyn Consumer>>,
     join: &Join,
 ) -> Result<Rc<dyn Consumer>, String> {
+    let component = Statements::new(core, "connector", id, signal);
     let mode = config.error_mode.mode();
     let mut destinations = Destinations::new(pipelines, join);
     let ids = |list: &[Pipeline]| list.iter().filter_map(Pipeline::id).cloned().collect();
@@ -81,8 +86,10 @@ pub fn build(
             );
             continue;
         }
+        let (question, metrics) = question.counted(&component);
         routes.push(Route {
             question,
+            metrics,
             action: item.action,
             destination,
             said: Said::default(),

@@ -21,6 +21,7 @@ use crate::{
     component::RequestContext,
     net::admission::Budget,
     ottl::{Refused, Said, emptied::holders},
+    telemetry::metrics::StatementMetrics,
 };
 
 /// A route of the table, compiled.
@@ -34,6 +35,8 @@ pub struct Route {
     pub destination: usize,
     /// What was said of failures of a statement.
     pub said: Said,
+    /// The counters of a statement.
+    pub metrics: Option<StatementMetrics>,
 }
 
 /// The table, compiled.
@@ -143,6 +146,9 @@ impl Table {
                 run::matches(program, data, request, self.mode, &mut tell)?
             }
         };
+        if let Some(metrics) = &route.metrics {
+            metrics.add(&verdict.counts);
+        }
         match verdict.stopped {
             Some(stopped) => Err(Refused::Stopped(stopped)),
             None => Ok(verdict),

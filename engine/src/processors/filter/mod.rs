@@ -23,7 +23,7 @@ use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, Refusal, RequestContext},
     config::Gates,
     ottl::{Refused, emptied::drop_emptied, known},
-    telemetry::{FilterMetrics, PipelineLedger, ProcessorMetrics},
+    telemetry::{FilterMetrics, PipelineLedger, ProcessorMetrics, metrics::Statements},
 };
 
 /// Drops rows of the batches that pass.
@@ -50,7 +50,8 @@ pub fn build(
     ledger: &Rc<PipelineLedger>,
     next: Rc<dyn Consumer>,
 ) -> Result<Rc<dyn Consumer>, String> {
-    let plan = config.plan(signal, gates)?;
+    let component = Statements::new(core, "processor", id, signal);
+    let plan = config.plan(signal, gates)?.counted(&component);
     Ok(Rc::new(Filter {
         reads_request: plan.reads_request(),
         plan,

@@ -12,6 +12,7 @@ use crate::{
     component::Problems,
     config::Gates,
     ottl::{self, ByContext, Conditions, Fault, Statement},
+    telemetry::metrics::Statements,
 };
 
 /// What is asked of a request: all of a pass before the next one.
@@ -40,6 +41,19 @@ pub enum Step {
 }
 
 impl Plan {
+    /// Counts what conditions do among the statements of a component.
+    pub fn counted(mut self, component: &Statements<'_>) -> Plan {
+        for pass in &mut self.passes {
+            let steps = std::mem::take(&mut pass.steps).into_iter();
+            let counted = steps.map(|step| match step {
+                Step::Conditions(conditions) => Step::Conditions(conditions.counted(component)),
+                matching => matching,
+            });
+            pass.steps = counted.collect();
+        }
+        self
+    }
+
     /// Whether some condition looks at the request.
     pub fn reads_request(&self) -> bool {
         let mut steps = self.passes.iter().flat_map(|pass| &pass.steps);

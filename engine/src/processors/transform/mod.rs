@@ -18,7 +18,10 @@ use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, RequestContext},
     config::Gates,
     ottl::{self, Refused, Said, known},
-    telemetry::{PipelineLedger, ProcessorMetrics},
+    telemetry::{
+        PipelineLedger, ProcessorMetrics,
+        metrics::{StatementMetrics, Statements},
+    },
 };
 
 /// Runs statements on the batches that pass.
@@ -37,6 +40,7 @@ struct Group {
     mode: ErrorMode,
     shared_cache: bool,
     said: Vec<Said>,
+    metrics: StatementMetrics,
 }
 
 /// Builds the processor `transform` with the id `id` for a pipeline of `signal`.
@@ -56,14 +60,23 @@ pub fn build(
         .compile(signal, gates)
         .map_err(|faults| ottl::joined(faults, "\n"))?;
     let reads_request = compiled.iter().any(|group| group.program.reads_request());
-    let groups = compiled.into_iter().map(|compiled| Group {
-        said: (0..=compiled.program.statements.len())
-            .map(|_| Said::default())
-            .collect(),
-        context: compiled.program.context.name(),
-        mode: compiled.mode,
-        shared_cache: compiled.shared_cache,
-        executor: RefCell::new(Executor::new(Arc::new(compiled.program))),
+    let component = Statements::new(core, "processor", id, signal);
+    let groups = compiled.into_iter().map(|compiled| {
+        let context = compiled.program.context.name();
+        let statements = compiled.program.statements.iter();
+        let metrics = component.of(context, statements.map(|statement| &*statement.source));
+        let said = (0..=compiled.program.statements.len()).map(|_| Said::default());
+        let said = said.collect();
+        let mut executor = Executor::new(Arc::new(compiled.program));
+        executor.take_time(component.timed());
+        Group {
+            context,
+            said,
+            metrics,
+            mode: compiled.mode,
+            shared_cache: compiled.shared_cache,
+            executor: RefCell::new(executor),
+        }
     });
     Ok(Rc::new(Transform {
         groups: groups.collect(),
@@ -94,7 +107,9 @@ impl Transform {
             counts.clear();
             let mut tell = |failure: RowFailure<'_>| group.tell(&failure);
             let mut executor = group.executor.borrow_mut();
-            executor.run(data, &request, group.mode, shared, &mut counts, &mut tell)?;
+            let ran = executor.run(data, &request, group.mode, shared, &mut counts, &mut tell);
+            group.metrics.add(&counts);
+            ran?;
         }
         Ok(())
     }

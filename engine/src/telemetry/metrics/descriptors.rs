@@ -489,3 +489,52 @@ pub static LOG_LINES_LOST: Descriptor = counter(
     "trunkline_log_lost_lines",
     "Number of log lines that were lost because their output was too slow.",
 );
+
+/// Labels otelcol_component_kind, otelcol_component_id, otelcol_signal, context, statement.
+pub static STATEMENT_MATCHED: Descriptor = metric(
+    OWN,
+    Level::Normal,
+    Kind::Counter,
+    Unit::Count,
+    "trunkline_statement_matched_rows",
+    "Number of rows on which a statement, condition or rule held.",
+);
+/// Labels as of [`STATEMENT_MATCHED`].
+pub static STATEMENT_FAILED: Descriptor = metric(
+    OWN,
+    Level::Normal,
+    Kind::Counter,
+    Unit::Count,
+    "trunkline_statement_failed_rows",
+    "Number of rows on which a statement, condition or rule failed.",
+);
+/// Labels as of [`STATEMENT_MATCHED`].
+pub static STATEMENT_NANOSECONDS: Descriptor = metric(
+    OWN,
+    Level::Detailed,
+    Kind::Counter,
+    Unit::Count,
+    "trunkline_statement_nanoseconds",
+    "Time that a statement, condition or rule took, in nanoseconds.",
+);
+/// Labels as of [`STATEMENT_MATCHED`], and text.
+pub static STATEMENT_INFO: Descriptor = Descriptor {
+    across: Across::Max,
+    ..metric(
+        OWN,
+        Level::Normal,
+        Kind::Gauge,
+        Unit::Count,
+        "trunkline_statement_info",
+        "The text of a statement, condition or rule, where it is short.",
+    )
+};
+/// Labels otelcol_component_kind, otelcol_component_id, otelcol_signal, rule, cause.
+pub static RULE_FAILURES: Descriptor = metric(
+    OWN,
+    Level::Normal,
+    Kind::Counter,
+    Unit::Count,
+    "trunkline_rule_failures",
+    "Number of rows on which a rule failed, by cause.",
+);

@@ -11,6 +11,7 @@ mod exposition;
 mod http_client_server;
 pub mod instruments;
 mod registry;
+mod statements;
 pub mod views;
 
 pub use bundles::{
@@ -22,6 +23,7 @@ pub use descriptors::{Across, Descriptor, Kind, Level, Unit};
 pub use exposition::{CONTENT_TYPE, Page, format_value, write_page};
 pub use http_client_server::{HttpCall, HttpMetrics, RpcMetrics};
 pub use registry::{FamilySample, HistogramSample, Observer, Registry, SampleValue, SeriesSample};
+pub use statements::{RuleFailures, StatementMetrics, Statements};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
