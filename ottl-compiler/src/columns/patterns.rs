@@ -46,7 +46,7 @@ struct Quick {
 #[derive(Clone, Debug)]
 enum End {
     Simple(Simple),
-    Automaton(dense::DFA<Vec<u32>>),
+    Automaton(Box<dense::DFA<Vec<u32>>>),
 }
 
 /// A search that is left to the crate.
@@ -152,7 +152,7 @@ impl Quick {
             .build(pattern);
         Some(Quick {
             literal,
-            end: End::Automaton(dfa.ok()?),
+            end: End::Automaton(Box::new(dfa.ok()?)),
         })
     }
 
