@@ -107,7 +107,7 @@ pub fn room(core: &CoreContext, bytes: usize) -> Result<Buffer, Refusal> {
 mod tests {
     use super::*;
     use crate::exporters::testing;
-    use trunkline_proto::batch::Packed;
+    use trunkline_proto::batch::{AttributeEdit, Level, Packed, Selection};
 
     fn form(json: bool, codec: Codec, level: i32) -> Form {
         Form { json, codec, level }
@@ -167,5 +167,28 @@ mod tests {
             let refused = form.encode(&testing::logs(&[("a", 300)]), &core);
             assert_eq!(refused.err(), Some(Refusal::no_room()), "{form:?}");
         }
+    }
+
+    #[test]
+    fn of_what_was_changed_long_runs_are_not_copied_to_leave() {
+        let core = testing::core();
+        let mut batch = testing::logs(&[("a", 2000), ("b", 2000)]);
+        let data = batch.open().unwrap();
+        let edit = AttributeEdit::Remove {
+            key: b"fileexporter.path_segment",
+        };
+        let edited = data.edit_attributes(Level::Resource, Selection::Rows(&[0]), &[edit]);
+        edited.unwrap();
+        // What is put off has no runs yet.
+        data.rows(Level::Item).unwrap();
+        assert!(batch.has_long_runs());
+        let plain = form(false, Codec::Identity, 0);
+        let body = plain.encode_in_place(&batch, &core).unwrap();
+        let whole = plain.encode(&batch, &core).unwrap();
+        assert_eq!(body.concat(), whole);
+        assert!(body.len() > 1);
+        let json = form(true, Codec::Identity, 0);
+        let body = json.encode_in_place(&batch, &core).unwrap();
+        assert_eq!(body.to_vec(), [json.encode(&batch, &core).unwrap()]);
     }
 }

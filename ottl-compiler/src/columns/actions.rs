@@ -311,6 +311,25 @@ impl Exec<'_> {
                 Known::Cell(cell) => return Ok(cell),
                 Known::Not(free) => free,
             };
+            if let Some(pattern) = pattern
+                && !span::is_heap(bits)
+            {
+                // The heap grows by what is made of a text that lies elsewhere.
+                let mut heap = std::mem::take(exec.frame.heap_mut());
+                let from = heap.len();
+                let any = pattern.replace(exec.bytes(bits), by, &mut heap);
+                *exec.frame.heap_mut() = heap;
+                if let Some(any) = any {
+                    let cell = match any {
+                        true => exec.string_from(from)?,
+                        false => (kind::NIL, 0),
+                    };
+                    if let Some(memo) = exec.state.memos.get_mut(memo) {
+                        memo.keep(free, bits, cell);
+                    }
+                    return Ok(cell);
+                }
+            }
             let mut out = std::mem::take(&mut exec.state.text);
             out.clear();
             let text = exec.bytes(bits);

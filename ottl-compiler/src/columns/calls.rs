@@ -24,18 +24,6 @@ use crate::{
     },
 };
 
-/// Every byte in hex.
-static HEX: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 /// Where an argument's value is.
 enum Operand {
     Known,
@@ -178,9 +166,11 @@ impl Exec<'_> {
     }
 
     fn hex(&mut self, digest: &[u8]) -> Result<Cell, Failure> {
+        // No table: what is calculated is done for many bytes at once.
+        let digit = |of: u8| of + if of > 9 { b'a' - 10 } else { b'0' };
         let mut text = [[0; 2]; 64];
         for (pair, byte) in text.iter_mut().zip(digest) {
-            *pair = HEX.get(usize::from(*byte)).copied().unwrap_or_default();
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         let heap = self.frame.heap_mut();
         let from = heap.len();

@@ -19,7 +19,11 @@ const NOTHING: Piece = Piece::Run {
 pub(super) const HEADER: u32 = 3;
 
 /// A run of so many bytes is better sent from where it is than copied.
-pub(super) const LONG: u32 = if cfg!(test) { 64 } else { 8192 };
+pub(super) const LONG: u32 = if cfg!(any(test, feature = "fuzzing")) {
+    64
+} else {
+    8192
+};
 
 /// A run of bytes that is not copied, and where in the output it belongs.
 #[derive(Clone, Copy, Debug)]

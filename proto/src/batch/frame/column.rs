@@ -61,8 +61,10 @@ pub mod span {
         cut(span + from as u64, len)
     }
 
+    /// Whether it is in the heap.
+    /// Whether it is in the heap.
     #[inline(always)]
-    pub(crate) fn is_heap(span: u64) -> bool {
+    pub fn is_heap(span: u64) -> bool {
         span & HEAP != 0
     }
 

@@ -4,7 +4,10 @@
 use super::*;
 use crate::batch::{
     AttributeEdit, Batch, Data, FieldValue, Selection, Source, Value, When,
-    tests::generate::{Request, Rng, rewrite},
+    tests::{
+        edits::written_around,
+        generate::{Request, Rng, rewrite},
+    },
 };
 
 const KEYS: [&[u8]; 6] = [b"a", b"b", b"k", b"http.method", b"not.there", b""];
@@ -214,17 +217,7 @@ fn reading_and_changing_is_what_it_is_one_by_one() {
                         edited.unwrap();
                     }
                 }
-                let (mut between, mut around, mut at) = (Vec::new(), Vec::new(), 0);
-                for (len, piece) in batch.write_around(&mut between) {
-                    match piece {
-                        Some(piece) => around.extend_from_slice(&piece),
-                        None => {
-                            around.extend_from_slice(&between[at..at + len]);
-                            at += len;
-                        }
-                    }
-                }
-                assert_eq!(around, batch.to_protobuf(), "{round}");
+                assert_eq!(written_around(&batch), batch.to_protobuf(), "{round}");
                 let one_by_one = Request::decode(signal, &one_by_one.to_protobuf()).unwrap();
                 let committed = Request::decode(signal, &batch.to_protobuf()).unwrap();
                 assert_eq!(

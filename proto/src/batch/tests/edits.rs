@@ -518,6 +518,7 @@ pub fn check_edits(
         }
     }
     let out = batch.to_protobuf();
+    assert_eq!(written_around(&batch), out);
     if !batch.is_edited() {
         assert_eq!(out, bytes);
     }
@@ -596,4 +597,19 @@ pub fn use_all(batch: &mut Batch) -> Result<(), crate::batch::Error> {
         data.retain_attributes(*level, Selection::All, |key, _| key != b"x.y")?;
     }
     Ok(())
+}
+
+/// The request as it is written in pieces of memory, put together.
+pub fn written_around(batch: &Batch) -> Vec<u8> {
+    let (mut between, mut out, mut at) = (Vec::new(), Vec::new(), 0);
+    for (len, piece) in batch.write_around(&mut between) {
+        match piece {
+            Some(piece) => out.extend_from_slice(&piece),
+            None => {
+                out.extend_from_slice(&between[at..at + len]);
+                at += len;
+            }
+        }
+    }
+    out
 }
