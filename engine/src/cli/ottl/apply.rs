@@ -162,7 +162,8 @@ fn rows(signal: Signal, context: Context, request: &Value) -> Vec<Row<'_>> {
     let (resources, scopes, items) = match signal {
         Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
         Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
-        _ => ("resourceLogs", "scopeLogs", "logRecords"),
+        Signal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
+        Signal::Profiles => ("resourceProfiles", "scopeProfiles", "profiles"),
     };
     let path: &[&str] = match context {
         Context::Resource => &[resources, ".resource"],

@@ -56,7 +56,7 @@ pub(super) fn run(
     if options.explain && !options.interactive {
         let signals = match options.signal {
             Some(signal) => vec![signal],
-            None => vec![Signal::Traces, Signal::Metrics, Signal::Logs],
+            None => Signal::ALL.to_vec(),
         };
         let explained = signals
             .into_iter()
@@ -315,6 +315,7 @@ fn signal_of(document: &Value) -> Option<Signal> {
         (Signal::Traces, ["resourceSpans", "resource_spans"]),
         (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
         (Signal::Logs, ["resourceLogs", "resource_logs"]),
+        (Signal::Profiles, ["resourceProfiles", "resource_profiles"]),
     ]
     .into_iter()
     .find(|(_, keys)| keys.iter().any(|key| document.get(key).is_some()))

@@ -98,7 +98,7 @@ impl Options {
                 "condition" => options.conditions.push(value()?),
                 "signal" => {
                     let value = value()?;
-                    let signals = [Signal::Traces, Signal::Metrics, Signal::Logs];
+                    let signals = Signal::ALL;
                     let found = signals.into_iter().find(|signal| signal.name() == value);
                     let known = "traces, metrics, logs";
                     options.signal = Some(found.ok_or_else(|| choice(&value, known))?);

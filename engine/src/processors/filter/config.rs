@@ -22,23 +22,23 @@ declare! {
         /// Conditions for traces.
         traces: TraceFilters = TraceFilters::default(), omit "", deprecated "trace_conditions";
         /// Conditions for profiles.
-        profiles: ProfileFilters = ProfileFilters::default(), omit "", no_effect "profiles are not filtered yet";
+        profiles: ProfileFilters = ProfileFilters::default(), omit "", deprecated "profile_conditions";
         /// What to drop of metrics: conditions, or groups of them. One that holds is enough.
         metric_conditions: Groups = Groups::default();
         /// What to drop of logs: conditions, or groups of them. One that holds is enough.
         log_conditions: Groups = Groups::default();
         /// What to drop of traces: conditions, or groups of them. One that holds is enough.
         trace_conditions: Groups = Groups::default();
-        /// Conditions for profiles.
-        profile_conditions: Groups = Groups::default(), no_effect "profiles are not filtered yet";
+        /// What to drop of profiles: conditions, or groups of them. One that holds is enough.
+        profile_conditions: Groups = Groups::default();
     }
 }
 
 declare! {
     /// Conditions of which one that holds is enough.
     pub struct Group as "condition.ContextConditions" {
-        /// What is dropped: `resource`, `scope`, `span`, `spanevent`, `metric`, `datapoint` or
-        /// `log`. Absent: of each condition, what its paths say.
+        /// What is dropped: `resource`, `scope`, `span`, `spanevent`, `metric`, `datapoint`,
+        /// `log` or `profile`. Absent: of each condition, what its paths say.
         context: String = String::new(), omit "";
         /// The conditions.
         conditions: Vec<Statement> = Vec::new();
@@ -233,6 +233,12 @@ impl MetricFilters {
     }
 }
 
+impl ProfileFilters {
+    fn conditions(&self) -> bool {
+        self.resource.is_some() || self.profile.is_some()
+    }
+}
+
 impl LogFilters {
     fn conditions(&self) -> bool {
         self.resource.is_some() || self.log_record.is_some()
@@ -261,7 +267,7 @@ impl Config {
     }
 
     /// The forms that must not be used beside each other, in the order in which they are told.
-    fn clashes(&self) -> [(bool, &'static str); 6] {
+    fn clashes(&self) -> [(bool, &'static str); 7] {
         let (traces, metrics, logs) = (&self.traces, &self.metrics, &self.logs);
         let spans = self.spans.include.is_some() || self.spans.exclude.is_some();
         [
@@ -277,6 +283,10 @@ impl Config {
             (
                 !self.log_conditions.0.is_empty() && (logs.conditions() || logs.matching()),
                 "cannot use context inferred log conditions \"log_conditions\" and the settings \"logs.resource\", \"logs.log\", \"logs.include\", \"logs.exclude\" at the same time",
+            ),
+            (
+                !self.profile_conditions.0.is_empty() && self.profiles.conditions(),
+                "cannot use context inferred profile conditions \"profile_conditions\" and the settings \"profiles.resource\", \"profiles.profile\" at the same time",
             ),
             (
                 traces.conditions() && spans,

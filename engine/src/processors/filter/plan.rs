@@ -5,7 +5,7 @@ use trunkline_ottl::{Compiler, contexts::Context, functions::Host};
 use trunkline_proto::{Signal, batch::Level};
 
 use super::{
-    config::{Config, Group, Groups},
+    config::{Config, Group},
     matching::{self, Matching},
 };
 use crate::{
@@ -69,12 +69,12 @@ type List = Option<Vec<Statement>>;
 
 /// The contexts of a signal, from the outside in.
 fn contexts(signal: Signal) -> &'static [Context] {
-    use Context::{DataPoint, Log, Metric, Resource, Scope, Span, SpanEvent};
+    use Context::{DataPoint, Log, Metric, Profile, Resource, Scope, Span, SpanEvent};
     match signal {
         Signal::Traces => &[Resource, Scope, Span, SpanEvent],
         Signal::Metrics => &[Resource, Scope, Metric, DataPoint],
         Signal::Logs => &[Resource, Scope, Log],
-        Signal::Profiles => &[],
+        Signal::Profiles => &[Resource, Scope, Profile],
     }
 }
 
@@ -92,7 +92,7 @@ const NAMED: [Context; 8] = [
 
 impl Config {
     pub(super) fn check_conditions(&self, problems: &mut Problems) {
-        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+        for signal in Signal::ALL {
             if let Err(faults) = self.conditions(signal, problems.gates()) {
                 ottl::tell(faults, problems);
             }
@@ -131,7 +131,6 @@ impl Config {
 
     /// The conditions for a signal, of the newer form or the older one.
     fn conditions(&self, signal: Signal, gates: &Gates) -> Result<Vec<Pass>, Vec<Fault>> {
-        let empty = Groups::default();
         let (groups, lists): (_, Vec<(Context, &List)>) = match signal {
             Signal::Traces => (
                 &self.trace_conditions,
@@ -156,7 +155,13 @@ impl Config {
                     (Context::Log, &self.logs.log_record),
                 ],
             ),
-            Signal::Profiles => (&empty, Vec::new()),
+            Signal::Profiles => (
+                &self.profile_conditions,
+                vec![
+                    (Context::Resource, &self.profiles.resource),
+                    (Context::Profile, &self.profiles.profile),
+                ],
+            ),
         };
         let mut passes = Vec::new();
         let mut wrong = Vec::new();

@@ -21,8 +21,8 @@ declare! {
         metric_statements: Groups = Groups::default();
         /// Statements for logs, in order: texts, or groups.
         log_statements: Groups = Groups::default();
-        /// Statements for profiles.
-        profile_statements: Groups = Groups::default(), no_effect "profiles are not transformed yet";
+        /// Statements for profiles, in order: texts, or groups.
+        profile_statements: Groups = Groups::default();
     }
 }
 
@@ -30,7 +30,7 @@ declare! {
     /// Statements that run together: on each item all of them, before the next item.
     pub struct Group as "common.ContextStatements" {
         /// What the items are: `resource`, `scope`, `span`, `spanevent`, `metric`, `datapoint`,
-        /// `exemplar` or `log`. Absent: what the statements' paths say.
+        /// `exemplar`, `log` or `profile`. Absent: what the statements' paths say.
         context: String = String::new(), omit "";
         /// Of these, one must hold for the statements to run on an item. Absent: they always do.
         conditions: Vec<Statement> = Vec::new(), omit "";
@@ -83,7 +83,7 @@ pub fn contexts(signal: Signal) -> &'static [Context] {
             Context::Exemplar,
         ],
         Signal::Logs => &[Context::Resource, Context::Scope, Context::Log],
-        Signal::Profiles => &[],
+        Signal::Profiles => &[Context::Resource, Context::Scope, Context::Profile],
     }
 }
 
@@ -100,7 +100,7 @@ pub struct Compiled {
 
 impl Config {
     fn rules(&self, problems: &mut Problems) {
-        for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+        for signal in Signal::ALL {
             if let Err(faults) = self.compile(signal, problems.gates()) {
                 ottl::tell(faults, problems);
             }
@@ -127,7 +127,7 @@ impl Config {
             Signal::Traces => &self.trace_statements,
             Signal::Metrics => &self.metric_statements,
             Signal::Logs => &self.log_statements,
-            Signal::Profiles => return Ok(Vec::new()),
+            Signal::Profiles => &self.profile_statements,
         };
         let contexts = contexts(signal);
         let mut compiled = Vec::new();

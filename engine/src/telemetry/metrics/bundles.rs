@@ -222,26 +222,29 @@ impl MemoryLimiterMetrics {
 /// What a filter dropped: `otelcol_processor_filter_*`.
 #[derive(Debug)]
 pub struct FilterMetrics {
-    /// `None` for profiles, which are not filtered.
-    filtered: Option<Counter>,
+    filtered: Counter,
 }
 
 impl FilterMetrics {
     /// Of the processor `processor` (its id) in a pipeline of `signal`.
     pub fn new(registry: &Registry, core: usize, processor: &str, signal: Signal) -> Self {
         let labels = [("filter", processor)];
-        let descriptor = desc::FILTER_FILTERED.get(signal.index());
+        let [traces, metrics, logs, profiles] = &desc::FILTER_FILTERED;
+        let descriptor = match signal {
+            Signal::Traces => traces,
+            Signal::Metrics => metrics,
+            Signal::Logs => logs,
+            Signal::Profiles => profiles,
+        };
         FilterMetrics {
-            filtered: descriptor.map(|descriptor| registry.counter(core, descriptor, &labels)),
+            filtered: registry.counter(core, descriptor, &labels),
         }
     }
 
     /// `n` items were dropped by conditions; the series appears with the first batch.
     #[inline]
     pub fn filtered(&self, n: u64) {
-        if let Some(filtered) = &self.filtered {
-            filtered.add(n);
-        }
+        self.filtered.add(n);
     }
 }
 

@@ -134,8 +134,8 @@ pub static MEMORY_LIMITER_REFUSED: [Descriptor; 3] = by_signal!(
     "log_records" "log records" "[Alpha]"
 );
 
-/// `otelcol_processor_filter_*.filtered`, profiles have none here; label filter.
-pub static FILTER_FILTERED: [Descriptor; 3] = [
+/// `otelcol_processor_filter_*.filtered` by signal; label filter.
+pub static FILTER_FILTERED: [Descriptor; 4] = [
     counter(
         FILTER,
         "otelcol_processor_filter_spans_filtered",
@@ -150,6 +150,11 @@ pub static FILTER_FILTERED: [Descriptor; 3] = [
         FILTER,
         "otelcol_processor_filter_logs_filtered",
         "Number of logs dropped by the filter processor [Development]",
+    ),
+    counter(
+        FILTER,
+        "otelcol_processor_filter_profiles_filtered",
+        "Number of profiles dropped by the filter processor [Development]",
     ),
 ];
 
