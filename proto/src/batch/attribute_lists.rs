@@ -55,6 +55,9 @@ impl Data {
         if !self.is_live(level, row) {
             return Err(Error::NoRow(level, row));
         }
+        if self.is_interned(level) {
+            return self.set_interned(level, row, attributes);
+        }
         let (pieces, number) = self.attribute_pieces(level, row)?;
         let (start, end) = self.make(|out| {
             for (key, value) in attributes {

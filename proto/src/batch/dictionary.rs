@@ -161,6 +161,7 @@ impl Data {
         let key = self.intern_string(&key)?;
         let same = self.canonical_entry(key, 0, value.as_deref().unwrap_or_default())?;
         if let Some(index) = self.find_entry(&same)? {
+            self.keep_origin(found.head, index);
             return Ok(index);
         }
         if self.dictionary()?.attributes.is_empty() && (key != 0 || value.is_some()) {
@@ -173,11 +174,16 @@ impl Data {
             && let Some((start, _)) = dictionary.attributes.get(index as usize)
         {
             // It has its plain form already.
-            let origin = Origin::Index(index);
             dictionary.plain.insert(*start, (found.head, found.end));
-            dictionary.origins.insert(found.head, origin);
         }
+        self.keep_origin(found.head, index);
         Ok(index)
+    }
+
+    fn keep_origin(&mut self, head: u32, index: u32) {
+        if let Some(dictionary) = &mut self.dictionary {
+            dictionary.origins.insert(head, Origin::Index(index));
+        }
     }
 
     fn add_entry(&mut self, same: Vec<u8>, key: i32, value: Option<&[u8]>) -> Result<u32, Error> {
@@ -231,18 +237,23 @@ impl Data {
         }
     }
 
+    /// Appends the one form of a value, without references.
+    pub(super) fn canonical_value(&self, value: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let strings = |index| self.string(index);
+        canonical(value, &self.strings(&strings), out)
+    }
+
     /// What two attributes have in common that are the same.
     fn canonical_entry(&self, key: i32, unit: i32, value: &[u8]) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(value.len() + 8);
         out.extend_from_slice(&key.to_le_bytes());
         out.extend_from_slice(&unit.to_le_bytes());
-        let strings = |index| self.string(index);
-        canonical(value, &self.strings(&strings), &mut out)?;
+        self.canonical_value(value, &mut out)?;
         Ok(out)
     }
 
-    /// Bytes that the plain forms of a request may have.
-    fn most(&self) -> usize {
+    /// Bytes that the plain forms of a request may have; those of a row, too.
+    pub(super) fn most(&self) -> usize {
         self.payload.len().saturating_mul(GROWTH) + LEAST_GROWTH
     }
 

@@ -4,16 +4,18 @@
 //! what it came from, and what it made is interned. The tables are in [`super::dictionary`].
 
 use smallvec::SmallVec;
+use std::collections::HashMap;
 
 use super::{
     Data, Error, Field, Level,
     dictionary::{Origin, PLAIN},
     pieces::{Piece, each_field},
     rows::Found,
+    value::{KeyValue, Value},
 };
 use crate::{
     Signal,
-    wire::{WireType, put_bytes, put_varint, read_varint},
+    wire::{Fields, WireType, put_bytes, put_varint, read_varint},
 };
 
 impl Data {
@@ -50,7 +52,7 @@ impl Data {
         let mut pieces = SmallVec::new();
         if self.is_interned(level) {
             // A value that many indices name must not be read without end.
-            let most = self.payload.len() + self.arena.len() + (1 << 16);
+            let most = self.most();
             let mut total = 0;
             for index in self.attribute_indices(level, row)? {
                 let (start, end) = self.plain_entry(index)?;
@@ -82,6 +84,51 @@ impl Data {
             push_run(&mut pieces, start, end);
         }
         Ok((pieces, number))
+    }
+
+    /// Replaces all attributes of a row by these, in order. One that the row has already stays
+    /// what it is, its unit included.
+    pub(super) fn set_interned(
+        &mut self,
+        level: Level,
+        row: u32,
+        attributes: &[(&[u8], Value<'_>)],
+    ) -> Result<(), Error> {
+        let (old, _) = self.plain_attributes(level, row)?;
+        let mut known: HashMap<Vec<u8>, Piece> = HashMap::with_capacity(old.len());
+        for piece in old {
+            if let Piece::Run { start, end } = piece {
+                let same = self.canonical_field(start, end)?;
+                known.entry(same).or_insert(piece);
+            }
+        }
+        let mut out: SmallVec<[Piece; 16]> = SmallVec::new();
+        for (key, value) in attributes {
+            let (start, end) = self.make(|out| KeyValue::write(out, PLAIN, key, value))?;
+            let same = self.canonical_field(start, end)?;
+            let new = Piece::Run { start, end };
+            out.push(known.get(&same).copied().unwrap_or(new));
+        }
+        self.put_plain_attributes(level, row, &out)
+    }
+
+    /// What two attributes in their plain form, which are whole fields, have in common that are
+    /// the same.
+    fn canonical_field(&self, start: u32, end: u32) -> Result<Vec<u8>, Error> {
+        let whole = self.bytes(start, end);
+        let mut out = Vec::with_capacity(whole.len());
+        for field in Fields::all(whole) {
+            let entry = field?;
+            let pair = KeyValue::read(entry.bytes(whole))?;
+            out.extend_from_slice(&(pair.key.len() as u64).to_le_bytes());
+            out.extend_from_slice(pair.key);
+            let value = match pair.split {
+                true => KeyValue::merged_value(entry.bytes(whole))?,
+                false => pair.value.unwrap_or_default().to_vec(),
+            };
+            self.canonical_value(&value, &mut out)?;
+        }
+        Ok(out)
     }
 
     /// Makes these the attributes of a row, or the message that has them: what is in its plain

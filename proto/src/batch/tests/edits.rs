@@ -255,8 +255,20 @@ pub fn apply(
                 .map(|(key, value)| (key.as_bytes(), Value::read(value).unwrap()))
                 .collect();
             data.set_attributes(level, row, &entries).unwrap();
+            // An attribute that a profile or sample has already keeps its place in the table.
+            let interned =
+                signal == Signal::Profiles && matches!(level, Level::Item | Level::Sample);
+            let old = match interned {
+                true => attributes(request, level, at),
+                false => Vec::new(),
+            };
+            let encoded =
+                |entry: &KeyValue| entry.value.clone().unwrap_or_default().encode_to_vec();
             let list = list.into_iter().map(|mut entry| {
                 entry.value.get_or_insert_default();
+                let same =
+                    |old: &&KeyValue| old.key == entry.key && encoded(old) == encoded(&entry);
+                entry.key_strindex = old.iter().find(same).map_or(0, |old| old.key_strindex);
                 entry
             });
             model::put_attributes(request, level, at, list.collect());

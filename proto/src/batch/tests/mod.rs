@@ -18,4 +18,6 @@ pub mod generate;
 mod messages;
 pub mod model;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod properties;
