@@ -1,6 +1,6 @@
-//! Statements on requests: the first byte says which context and error mode, then come up to eight
-//! lines of statements (after `?` conditions of the group), then after a line of its own (`---`)
-//! the choices of a random request. Whatever they are: no panic; the executor over columns leaves
+//! Statements on requests: the first byte says which context (its first bit: of profiles) and error
+//! mode, then come up to eight lines of statements (after `?` conditions of the group), then after
+//! a line of its own (`---`) the choices of a random request. Whatever they are: no panic; the executor over columns leaves
 //! the same request, counts the same and fails on the same rows for the same reasons as the
 //! evaluator by rows; what leaves is a valid request.
 
@@ -31,6 +31,9 @@ const CONTEXTS: [(Context, Signal); 8] = [
     (Context::Scope, Signal::Traces),
     (Context::Exemplar, Signal::Metrics),
 ];
+
+/// The contexts of profiles, by the last bit of the first byte where its first bit is set.
+const PROFILES: [Context; 2] = [Context::Profile, Context::ProfileSample];
 
 /// What a run did: the request it left, its counts, failures by statement and row, and what
 /// stopped it.
@@ -78,7 +81,10 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
-    let (context, signal) = CONTEXTS[usize::from(first & 7)];
+    let (context, signal) = match first & 0x80 {
+        0 => CONTEXTS[usize::from(first & 7)],
+        _ => (PROFILES[usize::from(first & 1)], Signal::Profiles),
+    };
     let compiler = Compiler::new(Host::Transform, &[context])
         .with_lambdas(true)
         .in_context(context);
@@ -113,7 +119,7 @@ fuzz_target!(|data: &[u8]| {
     let mut executor = Executor::new(program.clone());
     let _ = executor.describe();
     let mode =
-        [ErrorMode::Ignore, ErrorMode::Propagate, ErrorMode::Silent][usize::from(first >> 3) % 3];
+        [ErrorMode::Ignore, ErrorMode::Propagate, ErrorMode::Silent][usize::from(first >> 3 & 15) % 3];
     let request = Request::default();
     let by_rows = outcome(&batch, |batch, counts, tell| {
         let data = batch.open().expect("small requests can be opened");

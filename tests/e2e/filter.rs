@@ -4,7 +4,12 @@
 use serde_json::{Value, json};
 use trunkline_tests::{Signal, both_runtimes, config::Relay, eventually, otlp, status};
 
-const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+const SIGNALS: [Signal; 4] = [
+    Signal::Traces,
+    Signal::Metrics,
+    Signal::Logs,
+    Signal::Profiles,
+];
 
 fn attributes(pairs: &[(&str, &str)]) -> Value {
     pairs
@@ -34,7 +39,16 @@ pub fn request(signal: Signal) -> Vec<u8> {
             ]),
             json!([{"name": "alone", "gauge": {"dataPoints": [point(7, "c")]}}]),
         ),
-        _ => (
+        // What a profile is called is in its payload's format here.
+        Signal::Profiles => (
+            json!([
+                {"originalPayloadFormat": "cpu", "sampleType": {"typeStrindex": 1}, "samples": [{"stackIndex": 0}, {"stackIndex": 0}]},
+                {"originalPayloadFormat": "alloc", "attributeIndices": [1], "samples": [{"stackIndex": 0}]},
+                {"originalPayloadFormat": "lock", "attributeIndices": [2]}
+            ]),
+            json!([{"originalPayloadFormat": "alone", "samples": [{"stackIndex": 0}], "attributeIndices": [2]}]),
+        ),
+        Signal::Logs => (
             json!([
                 {"body": {"stringValue": "noise"}, "severityNumber": 5, "severityText": "debug"},
                 {"body": {"stringValue": "news"}, "severityNumber": 9, "attributes": attributes(&[("k", "v")])},
@@ -46,9 +60,17 @@ pub fn request(signal: Signal) -> Vec<u8> {
     let (resources, scopes, list) = match signal {
         Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
         Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
-        _ => ("resourceLogs", "scopeLogs", "logRecords"),
+        Signal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
+        Signal::Profiles => ("resourceProfiles", "scopeProfiles", "profiles"),
     };
-    let mut bytes = json!({resources: [
+    let dictionary = match signal {
+        Signal::Profiles => json!({
+            "stringTable": ["", "samples", "k", "v", "other"],
+            "attributeTable": [{}, {"keyStrindex": 2, "value": {"stringValue": "v"}}, {"keyStrindex": 4}]
+        }),
+        _ => Value::Null,
+    };
+    let mut bytes = json!({"dictionary": dictionary, resources: [
         {"resource": {"attributes": attributes(&[("service.name", "a")])}, scopes: [{"scope": {"name": "s1"}, list: items}]},
         {"resource": {"attributes": attributes(&[("service.name", "b")])}, scopes: [{"scope": {"name": "s2"}, list: last}]}
     ]})
@@ -68,7 +90,8 @@ pub fn left(signal: Signal, body: &[u8]) -> String {
     let (resources, scopes, items) = match signal {
         Signal::Traces => ("resourceSpans", "scopeSpans", "spans"),
         Signal::Metrics => ("resourceMetrics", "scopeMetrics", "metrics"),
-        _ => ("resourceLogs", "scopeLogs", "logRecords"),
+        Signal::Logs => ("resourceLogs", "scopeLogs", "logRecords"),
+        Signal::Profiles => ("resourceProfiles", "scopeProfiles", "profiles"),
     };
     let item = |item: &Value| {
         let inner: Vec<String> = match signal {
@@ -91,6 +114,7 @@ pub fn left(signal: Signal, body: &[u8]) -> String {
         let name = item["name"]
             .as_str()
             .or(item["body"]["stringValue"].as_str())
+            .or(item["originalPayloadFormat"].as_str())
             .unwrap_or("map");
         match inner.is_empty() {
             true => name.to_owned(),
@@ -137,7 +161,8 @@ async fn cases(runtime: trunkline_tests::Runtime, cases: &[(Signal, &str, &str)]
         let word = match signal {
             Signal::Traces => "spans",
             Signal::Metrics => "datapoints",
-            _ => "logs",
+            Signal::Logs => "logs",
+            Signal::Profiles => "profiles",
         };
         let filtered = page.sum(
             &format!("otelcol_processor_filter_{word}_filtered"),
@@ -181,6 +206,10 @@ both_runtimes! {
             (Signal::Logs, r#"{log_conditions: ['log.severity_number < SEVERITY_NUMBER_INFO', 'log.body == "alone"']}"#, "a: news"),
             (Signal::Logs, r#"{log_conditions: ['resource.attributes["service.name"] == "b"']}"#, "a: noise news map"),
             (Signal::Logs, r#"{log_conditions: ['log.flags == 0']}"#, ""),
+            (Signal::Profiles, r#"{profile_conditions: ['profile.attributes["k"] == "v"']}"#, "a: cpu lock; b: alone"),
+            (Signal::Profiles, r#"{profile_conditions: ['profile.sample_type.type == "samples"', 'scope.name == "s2"']}"#, "a: alloc lock"),
+            (Signal::Profiles, r#"{profile_conditions: [{context: profile, conditions: ['attributes["other"] != nil or attributes == {}']}]}"#, "a: cpu alloc lock; b: alone"),
+            (Signal::Profiles, r#"{profile_conditions: ['resource.attributes["service.name"] == "a"', 'profile.duration == 0']}"#, ""),
             (Signal::Logs, r#"{trace_conditions: ['span.name == "x"']}"#, "a: noise news map; b: alone"),
         ])
         .await;
@@ -192,6 +221,7 @@ both_runtimes! {
             (Signal::Traces, r#"{traces: {span: ['name == "health"', 'resource.attributes["service.name"] == "b"'], spanevent: ['name == "noise"']}}"#, "a: GET / poll"),
             (Signal::Traces, r#"{traces: {resource: ['attributes["service.name"] == "b"']}}"#, "a: health[noise,news] GET /[noise] poll"),
             (Signal::Metrics, r#"{metrics: {metric: ['name == "up"'], datapoint: ['value_int == 0'], resource: ['attributes["service.name"] == "x"']}}"#, "a: bare; b: alone[c]"),
+            (Signal::Profiles, r#"{profiles: {profile: ['attributes["k"] == "v"'], resource: ['attributes["service.name"] == "b"']}}"#, "a: cpu lock"),
             (Signal::Logs, r#"{logs: {log_record: ['body == "noise"', 'IsMap(body)'], resource: ['attributes["service.name"] == "b"']}}"#, "a: news"),
         ])
         .await;
@@ -239,7 +269,7 @@ both_runtimes! {
 
     // What loses nothing leaves byte for byte, unknown fields and all.
     async fn a_request_that_loses_nothing_leaves_as_it_came(runtime: Runtime) {
-        let block = r#"{trace_conditions: ['span.name == "no"', 'spanevent.name == "no"'], metric_conditions: ['datapoint.flags == 77'], log_conditions: ['log.body == "no"']}"#;
+        let block = r#"{trace_conditions: ['span.name == "no"', 'spanevent.name == "no"'], metric_conditions: ['datapoint.flags == 77'], log_conditions: ['log.body == "no"'], profile_conditions: ['profile.period == 5']}"#;
         let relay = Relay::start(runtime, |config| config.signals(&SIGNALS).processor("filter", block)).await;
         let client = relay.client().await;
         for signal in SIGNALS {

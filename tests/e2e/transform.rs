@@ -3,7 +3,7 @@
 
 use prost::Message;
 use trunkline_proto::otlp::{
-    ExportLogsServiceRequest, ExportMetricsServiceRequest,
+    ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportProfilesServiceRequest,
     common::v1::{KeyValue, any_value::Value},
     logs::v1::LogRecord,
     metrics::v1::metric::Data,
@@ -35,7 +35,7 @@ both_runtimes! {
     // The statements of every day, on logs, and one on each other signal.
     async fn statements_change_every_signal(runtime: Runtime) {
         let relay = Relay::start(runtime, |config| {
-            config.signals(&[Signal::Logs, Signal::Traces, Signal::Metrics]).processor(
+            config.signals(&[Signal::Logs, Signal::Traces, Signal::Metrics, Signal::Profiles]).processor(
                 "transform",
                 r#"{log_statements: [
                   'set(log.attributes["service"], resource.attributes["service.name"])',
@@ -48,7 +48,11 @@ both_runtimes! {
                   'truncate_all(log.attributes, 8)',
                   'set(log.attributes["match"], true) where IsMatch(log.body, "^order")'],
                  trace_statements: ['set(span.name, Concat(["x", span.name], " ")) where span.kind == SPAN_KIND_SERVER'],
-                 metric_statements: ['set(datapoint.value_double, 0.5) where metric.name == "queue.length"']}"#,
+                 metric_statements: ['set(datapoint.value_double, 0.5) where metric.name == "queue.length"'],
+                 profile_statements: [
+                  'set(profile.attributes["service"], resource.attributes["service.name"])',
+                  'set(profile.sample_type.type, "cpu")',
+                  'set(resource.attributes["seen"], profile.attributes["service"])']}"#,
             )
         })
         .await;
@@ -78,6 +82,22 @@ both_runtimes! {
             let found = body.windows(wanted.len()).filter(|window| *window == wanted).count();
             assert_eq!(found, 2, "{signal:?}");
         }
+        client.export(Signal::Profiles, &otlp::items(Signal::Profiles, 2)).await.ok();
+        let body = relay.backend.recorded().pop().unwrap().body;
+        let request = ExportProfilesServiceRequest::decode(&*body).unwrap();
+        let dictionary = request.dictionary.unwrap();
+        let string = |index: i32| dictionary.string_table[index as usize].as_str();
+        let resource = &request.resource_profiles[0];
+        let seen = text(&resource.resource.as_ref().unwrap().attributes, "seen");
+        assert_eq!(seen.as_deref(), Some("checkout"));
+        let profile = &resource.scope_profiles[0].profiles[0];
+        assert_eq!(string(profile.sample_type.unwrap().type_strindex), "cpu");
+        assert_eq!(profile.samples.len(), 2);
+        let [index] = profile.attribute_indices[..] else { panic!("{profile:?}") };
+        let attribute = &dictionary.attribute_table[index as usize];
+        assert_eq!(string(attribute.key_strindex), "service");
+        let value = attribute.value.clone().unwrap().value;
+        assert_eq!(value, Some(Value::StringValue("checkout".to_owned())));
     }
 
     // Metrics that statements make: copies and counts leave with the others, in the order in which they were added.

@@ -12,6 +12,7 @@ mod golden;
 mod lambdas;
 mod metrics;
 mod modes;
+mod profiles;
 pub(crate) mod property;
 mod selection;
 mod statements;
