@@ -10,10 +10,14 @@ use std::{
 use trunkline_tests::Signal;
 
 /// What both are sent.
-pub const INPUTS: [(Signal, &str); 3] = [
+pub const INPUTS: [(Signal, &str); 4] = [
     (Signal::Traces, include_str!("traces.json")),
     (Signal::Metrics, include_str!("metrics.json")),
     (Signal::Logs, include_str!("logs.json")),
+    (
+        Signal::Profiles,
+        include_str!("../ottl/transform/profiles.json"),
+    ),
 ];
 
 /// Error modes.

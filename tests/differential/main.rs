@@ -26,6 +26,9 @@ use trunkline_tests::{
 use cases::{Case, INPUTS, Processor};
 use matrix::{Fate, Matrix};
 
+/// Without it there are no pipelines of profiles.
+const GATE: &str = "--feature-gates=service.profilesSupport";
+
 /// Pipelines in one configuration.
 const CHUNK: usize = 400;
 
@@ -130,6 +133,7 @@ async fn refused(program: &Path, cases: &[Case]) -> BTreeMap<usize, String> {
         std::fs::write(&file, configuration(cases, &left)).unwrap();
         let finished = environment(Launch::of(program), folder.path(), &Port::free())
             .arg("validate")
+            .arg(GATE)
             .arg("--config")
             .arg(&file)
             .run()
@@ -218,7 +222,8 @@ fn environment(launch: Launch, folder: &Path, port: &Port) -> Launch {
 async fn outputs(launch: Launch, run: &BTreeSet<usize>) -> BTreeMap<usize, String> {
     let folder = tempfile::tempdir().unwrap();
     let port = Port::free();
-    let gateway = environment(launch, folder.path(), &port).start().await;
+    let launch = environment(launch, folder.path(), &port).arg(GATE);
+    let gateway = launch.start().await;
     for (signal, input) in INPUTS {
         // Where a statement fails under `propagate` the answer is a refusal; which pipelines
         // carried on, their files show.
@@ -241,10 +246,12 @@ impl Case {
         let word = match (self.processor, self.signal) {
             (Processor::Transform, Signal::Traces) => "trace_statements",
             (Processor::Transform, Signal::Metrics) => "metric_statements",
-            (Processor::Transform, _) => "log_statements",
+            (Processor::Transform, Signal::Logs) => "log_statements",
+            (Processor::Transform, Signal::Profiles) => "profile_statements",
             (Processor::Filter, Signal::Traces) => "trace_conditions",
             (Processor::Filter, Signal::Metrics) => "metric_conditions",
-            (Processor::Filter, _) => "log_conditions",
+            (Processor::Filter, Signal::Logs) => "log_conditions",
+            (Processor::Filter, Signal::Profiles) => "profile_conditions",
         };
         let list = list.join(", ");
         let list = match (self.context, self.processor) {

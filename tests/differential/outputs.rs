@@ -28,11 +28,57 @@ pub fn difference(case: &Case, theirs: &str, ours: &str) -> Option<String> {
 /// The requests that were written, in a form in which equal ones are equal.
 fn lines(text: &str) -> Vec<Value> {
     let parse = |line: &str| {
-        let mut value = serde_json::from_str(line).unwrap();
+        let mut value: Value = serde_json::from_str(line).unwrap();
+        if let Some(dictionary) = value.as_object_mut().and_then(|it| it.remove("dictionary")) {
+            resolve(&mut value, &dictionary);
+        }
         canonical(&mut value);
         value
     };
     text.lines().map(parse).collect()
+}
+
+/// What indices into the dictionary of profiles stand for in their place: each side numbers as it
+/// likes. Units of attributes are left out: the reference loses them.
+fn resolve(value: &mut Value, dictionary: &Value) {
+    let entry = |table: &str, at: &Value| {
+        let at = usize::try_from(at.as_i64().unwrap_or(0)).unwrap_or(usize::MAX);
+        dictionary[table].get(at).cloned().unwrap_or_default()
+    };
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| resolve(item, dictionary)),
+        Value::Object(fields) => {
+            if let Some(at) = fields.remove("keyStrindex") {
+                fields.insert("key".into(), entry("stringTable", &at));
+            }
+            if let Some(at) = fields.remove("stringValueStrindex") {
+                fields.insert("stringValue".into(), entry("stringTable", &at));
+            }
+            if let Some(Value::Array(indices)) = fields.remove("attributeIndices") {
+                let attributes = indices.iter().map(|at| {
+                    let mut attribute = entry("attributeTable", at);
+                    if let Value::Object(fields) = &mut attribute {
+                        fields.remove("unitStrindex");
+                    }
+                    attribute
+                });
+                let attributes: Vec<Value> = attributes.collect();
+                if !attributes.is_empty() {
+                    fields.insert("attributes".into(), attributes.into());
+                }
+            }
+            for key in ["sampleType", "periodType"] {
+                let of = fields.remove(key).unwrap_or_default();
+                let names = ["typeStrindex", "unitStrindex"];
+                let names = names.map(|name| entry("stringTable", &of[name]));
+                if names.iter().any(|name| name.as_str() != Some("")) {
+                    fields.insert(key.into(), names.to_vec().into());
+                }
+            }
+            fields.values_mut().for_each(|field| resolve(field, dictionary));
+        }
+        _ => {}
+    }
 }
 
 /// Puts the entries of maps into the order of their keys; those of one key stay as they are.
