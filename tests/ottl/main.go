@@ -8,17 +8,16 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/contexts/ottllog"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/ottl/ottlfuncs"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"reference/show"
 )
 
 func fixture() *ottllog.TransformContext {
@@ -58,60 +57,6 @@ func fixture() *ottllog.TransformContext {
 	a.PutEmpty("none")
 	a.PutStr("jp", "日本語")
 	return ottllog.NewTransformContext(rl, sl, r)
-}
-
-func show(v any) string {
-	switch t := v.(type) {
-	case nil:
-		return "nil"
-	case string:
-		return fmt.Sprintf("%q", t)
-	case []byte:
-		return "0x" + hex.EncodeToString(t)
-	case time.Time:
-		return t.UTC().Format(time.RFC3339Nano)
-	case time.Duration:
-		return fmt.Sprintf("%dns", int64(t))
-	case pcommon.Map:
-		x := pcommon.NewValueMap()
-		t.CopyTo(x.SetEmptyMap())
-		return x.AsString()
-	case pcommon.Slice:
-		x := pcommon.NewValueSlice()
-		t.CopyTo(x.SetEmptySlice())
-		return x.AsString()
-	case pcommon.Value:
-		if t.Type() == pcommon.ValueTypeStr {
-			return fmt.Sprintf("%q", t.Str())
-		}
-		if t.Type() == pcommon.ValueTypeEmpty {
-			return "nil"
-		}
-		return t.AsString()
-	case float64:
-		s := fmt.Sprintf("%v", t)
-		if !strings.ContainsAny(s, ".eIN") {
-			s += ".0"
-		}
-		return s
-	case pcommon.TraceID:
-		return "trace:" + hex.EncodeToString(t[:])
-	case pcommon.SpanID:
-		return "span:" + hex.EncodeToString(t[:])
-	case []string:
-		v := pcommon.NewValueSlice()
-		for _, s := range t {
-			v.Slice().AppendEmpty().SetStr(s)
-		}
-		return "[]string" + v.AsString()
-	case []any:
-		v := pcommon.NewValueSlice()
-		if err := v.Slice().FromRaw(t); err != nil {
-			return fmt.Sprintf("%v", t)
-		}
-		return v.AsString()
-	}
-	return fmt.Sprintf("%v", v)
 }
 
 func names(s string) string {
@@ -165,7 +110,7 @@ func main() {
 					fmt.Println("ERROR")
 					return
 				}
-				fmt.Println(show(v))
+				fmt.Println(show.Value(v))
 			case "c":
 				e, err := p.ParseCondition(rest)
 				if err != nil {
@@ -196,7 +141,7 @@ func main() {
 				v, _ := g.Eval(context.Background(), tc)
 				b, _ := p.ParseValueExpression("log.body")
 				bv, _ := b.Eval(context.Background(), tc)
-				fmt.Printf("%s%s %s\n", mark, show(v), show(bv))
+				fmt.Printf("%s%s %s\n", mark, show.Value(v), show.Value(bv))
 			}
 		}()
 	}

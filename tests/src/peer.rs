@@ -18,6 +18,8 @@ use crate::{Launch, binary, skip::skip};
 pub enum Peer {
     /// The Go Collector; `TRUNKLINE_OTELCOL` names one that is already built.
     Otelcol,
+    /// The reference's OTTL library, answering line by line.
+    Ottl,
     /// telemetrygen.
     Telemetrygen,
     /// The sender on the Go SDK.
@@ -33,6 +35,7 @@ impl Peer {
     pub const fn name(self) -> &'static str {
         match self {
             Peer::Otelcol => "otelcol",
+            Peer::Ottl => "ottl",
             Peer::Telemetrygen => "telemetrygen",
             Peer::GoSdk => "gosdk",
             Peer::Python => "python",

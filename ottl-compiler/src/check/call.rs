@@ -306,6 +306,10 @@ impl Checker<'_> {
                 let want = coerce::Want::Any;
                 Some(Argument::Value { node, want })
             }
+            // Bytes are a list of numbers, which no strict string is.
+            ExprKind::Bytes(_) if item == Item::String => {
+                self.must_be("a list, or a path or converter that gives one", expr)
+            }
             ExprKind::Path(_)
             | ExprKind::Call(_)
             | ExprKind::Bytes(_)

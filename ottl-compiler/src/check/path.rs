@@ -163,19 +163,7 @@ impl Checker<'_> {
             let segment = segment.name.text.clone();
             return self.report(key.span, Problem::ExtraKeys { segment });
         }
-        let keys: Option<Vec<KeyNode>> = segment.keys.iter().map(|key| self.key(key)).collect();
-        let keys = keys?;
-        if def.keys == Keys::OneString
-            && let (Some(key), Some(at)) = (keys.first(), segment.keys.first())
-            && !matches!(key, KeyNode::Const(index::Key::Text(_)))
-        {
-            let problem = Problem::KeyType {
-                wanted: "a literal string",
-                got: at.expr.kind.describe(),
-            };
-            return self.report(at.span, problem);
-        }
-        Some(keys)
+        segment.keys.iter().map(|key| self.key(key)).collect()
     }
 
     /// A key of a path: a string or an int, or what is computed.

@@ -293,6 +293,7 @@ impl Exec<'_> {
             arguments: &call.args,
             prepared: call.prepared.as_ref(),
             values,
+            failed: Vec::new(),
         };
         let by = match call.args.get(2).and_then(Argument::literal) {
             Some(Value::String(by)) => by.as_ref(),

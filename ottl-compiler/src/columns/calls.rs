@@ -139,6 +139,7 @@ impl Exec<'_> {
             arguments: &call.args,
             prepared: call.prepared.as_ref(),
             values,
+            failed: Vec::new(),
         })?;
         cell(self.frame, &mut self.state.boxed, result)
     }

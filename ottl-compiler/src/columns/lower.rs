@@ -201,7 +201,7 @@ impl Lower {
                 };
                 return Some(Expr::Coalesce(nodes.iter().map(|n| self.expr(n)).collect()));
             }
-            Build::Scalar(_) => {}
+            Build::Scalar(_) if !call.may_skip() => {}
             _ => return None,
         }
         let mut args = Vec::with_capacity(call.args.len());

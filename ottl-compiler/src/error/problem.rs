@@ -4,8 +4,6 @@
 
 use std::fmt;
 
-use crate::types::Shown;
-
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(
@@ -148,10 +146,6 @@ pub enum Problem {
     },
     ExtraKeys {
         segment: String,
-    },
-    KeyType {
-        wanted: Shown,
-        got: Shown,
     },
     ForeignCache {
         given: String,
@@ -454,9 +448,6 @@ impl fmt::Display for Problem {
                 "the keys indexing {segment:?} were not used by the context - this likely means \
                  you are trying to index a path that does not support indexing"
             ),
-            Problem::KeyType { wanted, got } => {
-                write!(f, "the key must be {wanted} but is {got}")
-            }
             Problem::ForeignCache { given, wanted } => write!(
                 f,
                 "access to cache must be performed using the same context, please replace \

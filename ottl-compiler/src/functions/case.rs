@@ -4,6 +4,7 @@
 use super::strings;
 use crate::{
     failure::Failure,
+    go::text::trim_space,
     program::{Args, Argument},
     value::Value,
 };
@@ -41,7 +42,7 @@ fn separates(byte: u8) -> bool {
 /// A delimiter goes where the kind of letter changes: capital, small, digit. Of several
 /// capitals before a small letter the last begins the word.
 fn snake(text: &[u8]) -> Vec<u8> {
-    let text = text.trim_ascii();
+    let text = trim_space(text);
     let mut out = Vec::with_capacity(text.len() + 4);
     for (at, byte) in text.iter().copied().enumerate() {
         let lower = byte.to_ascii_lowercase();
@@ -77,19 +78,22 @@ fn kinds(byte: u8) -> (bool, bool, bool) {
     )
 }
 
-/// Letters after a separator or digit become capitals; what is neither letter nor digit goes.
+/// Letters after a separator or digit become capitals, capitals after capitals small; what is
+/// neither letter nor digit goes.
 fn camel(text: &[u8]) -> Vec<u8> {
-    let text = text.trim_ascii();
+    let text = trim_space(text);
     // The one acronym that the library knows by itself.
     let text = if text == b"ID" { b"id" } else { text };
     let mut out = Vec::with_capacity(text.len());
-    let mut capital = true;
+    let (mut capital, mut after_capital) = (true, false);
     for byte in text.iter().copied() {
+        let is_capital = byte.is_ascii_uppercase();
+        let follows = std::mem::replace(&mut after_capital, is_capital);
         if byte.is_ascii_alphabetic() {
-            out.push(if capital {
-                byte.to_ascii_uppercase()
-            } else {
-                byte
+            out.push(match capital {
+                true => byte.to_ascii_uppercase(),
+                false if follows => byte.to_ascii_lowercase(),
+                false => byte,
             });
             capital = false;
         } else if byte.is_ascii_digit() {

@@ -175,7 +175,7 @@ pub(super) fn keys(args: &Args<'_>) -> Result<Value, Failure> {
             .collect(),
         _ => Vec::new(),
     };
-    Ok(Value::List(keys))
+    as_slice(keys)
 }
 
 /// `Values(target)`
@@ -189,7 +189,12 @@ pub(super) fn values(args: &Args<'_>) -> Result<Value, Failure> {
         Value::RawMap(entries) => entries.iter().map(|(_, value)| value.clone()).collect(),
         _ => Vec::new(),
     };
-    // A list of telemetry: unlike a literal it holds maps and lists of telemetry, too.
+    as_slice(values)
+}
+
+/// A list of telemetry: unlike a literal it holds maps and lists of telemetry, too, and no map
+/// literal takes it.
+pub(super) fn as_slice(values: Vec<Value>) -> Result<Value, Failure> {
     let mut any = Vec::new();
     Value::List(values).encode(&mut any)?;
     Ok(Value::Slice(Text::from_vec(any)))

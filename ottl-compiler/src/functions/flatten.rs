@@ -13,10 +13,7 @@ use crate::{
 
 /// `flatten(target, prefix?, depth?, resolve_conflicts?)`
 pub(super) fn flatten(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<(), Failure> {
-    let mut prefix = args.text_or_none(1)?.unwrap_or_default().to_vec();
-    if !prefix.is_empty() {
-        prefix.push(b'.');
-    }
+    let prefix = args.text_or_none(1)?.unwrap_or_default();
     let mut flat = Flat {
         depth: usize::try_from(args.int_or(2, i64::MAX)?).unwrap_or(usize::MAX),
         resolve: args.bool_or(3, false)?,
@@ -24,7 +21,7 @@ pub(super) fn flatten(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<()
         met: Vec::new(),
     };
     for (key, any) in target.entries()? {
-        flat.entry([&prefix[..], &key].concat(), &any, 0)?;
+        flat.entry(joined(prefix, &key), &any, 0)?;
     }
     target.put_entries(&flat.out)
 }
@@ -36,6 +33,14 @@ pub(super) fn check_depth(args: &[Argument]) -> Result<(), String> {
             "invalid depth for flatten function, {depth} must be greater than 0"
         )),
         _ => Ok(()),
+    }
+}
+
+/// A key within what an entry of this key holds.
+fn joined(outer: &[u8], inner: &[u8]) -> Vec<u8> {
+    match outer.is_empty() {
+        true => inner.to_vec(),
+        false => [outer, b".", inner].concat(),
     }
 }
 
@@ -56,7 +61,7 @@ impl Flat {
         match batch::Value::read(any)? {
             batch::Value::Map(map) if level < self.depth => {
                 for (inner, any) in entries(map)? {
-                    self.entry([&key[..], b".", inner].concat(), &any, level + 1)?;
+                    self.entry(joined(&key, inner), &any, level + 1)?;
                 }
             }
             batch::Value::List(list) if level < self.depth => {

@@ -4,6 +4,7 @@ use std::{cmp::Ordering, collections::HashMap};
 
 use trunkline_proto::batch;
 
+use super::convert::as_slice;
 use crate::{
     failure::Failure,
     go::text,
@@ -72,6 +73,9 @@ pub(super) fn delete_index(target: &mut Target<'_, '_>, args: &Args<'_>) -> Resu
     };
     let start = args.int(1)?;
     let end = args.int_or(2, start.saturating_add(1))?;
+    if start == 0 && usize::try_from(end) == Ok(items.len()) {
+        return target.write(&Value::List(Vec::new()));
+    }
     let (from, to) = match (usize::try_from(start), usize::try_from(end)) {
         (Ok(from), Ok(to)) if from < items.len() && from <= to && to <= items.len() => (from, to),
         _ => {
@@ -123,8 +127,11 @@ pub(super) fn sort(args: &Args<'_>) -> Result<Value, Failure> {
         Order::Numbers => number(a, b),
         _ => shown(a).cmp(&shown(b)),
     };
-    if let Order::None = order {
-        return Ok(list.clone());
+    if items.is_empty() || matches!(order, Order::None) {
+        return match list {
+            Value::List(items) => as_slice(items.clone()),
+            list => Ok(list.clone()),
+        };
     }
     items.sort_by(|a, b| match descending {
         true => compare(b, a),
@@ -183,6 +190,12 @@ pub(super) fn slice_to_map(args: &Args<'_>) -> Result<Value, Failure> {
     let items = items_of(args.value(0))?.unwrap_or_default();
     let mut out: Vec<(Text, Value)> = Vec::with_capacity(items.len());
     for (at, item) in items.into_iter().enumerate() {
+        if (args.has(1) || args.has(2)) && item.of() != Type::Map {
+            return Err(Failure::Function(format!(
+                "slice elements must be maps when using `key_path` or `value_path`, but got {}",
+                item.type_name()
+            )));
+        }
         let key = match args.has(1) {
             false => Text::from_slice(at.to_string().as_bytes()),
             true => match follow(&item, args.items(1)?)? {
@@ -219,6 +232,10 @@ pub(super) fn slice_to_map(args: &Args<'_>) -> Result<Value, Failure> {
 
 /// What a path of keys leads to within a map.
 fn follow(item: &Value, path: &[Value]) -> Result<Value, Failure> {
+    if path.is_empty() {
+        let text = "must provide at least one path item";
+        return Err(Failure::Function(text.to_owned()));
+    }
     let mut here = item.clone();
     for key in path {
         let (Value::Map(any), Value::String(key)) = (&here, key) else {

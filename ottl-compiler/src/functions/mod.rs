@@ -93,6 +93,8 @@ pub struct Function {
     pub prepare: Option<Prepare>,
     /// Whether the same arguments always give the same result.
     pub pure: bool,
+    /// Whether an argument that fails matters only where the function gets to it.
+    pub by_need: bool,
 }
 
 /// What a function does.
@@ -115,8 +117,8 @@ pub enum Build {
     Editor(Editor),
     /// An editor of the row itself; it may add rows.
     RowEditor(RowEditor),
-    /// An editor that leaves a target alone that holds nothing, without a look at its other
-    /// arguments.
+    /// An editor that leaves a target alone that holds nothing, without a look at its
+    /// other arguments.
     EditorOfSome(Editor),
     /// The editor `set`, which needs to know nothing of what it overwrites.
     Set,

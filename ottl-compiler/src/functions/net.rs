@@ -13,30 +13,32 @@ use crate::{
 
 /// `IsInCIDR(target, networks)`
 pub(super) fn is_in_cidr(args: &Args<'_>) -> Result<Value, Failure> {
-    let target = address(args.text(0)?);
-    let mut found = false;
+    // What is no address is in no network, whatever the networks are.
+    let Some(target) = address(args.text(0)?) else {
+        return Ok(Value::Bool(false));
+    };
     for network in args.items(1)? {
         let Value::String(text) = network else {
             continue;
         };
         let (base, bits) = cidr(text).map_err(Failure::Parse)?;
-        found |= target.is_some_and(|target| within(target, base, bits));
-        if found {
-            break;
+        if within(target, base, bits) {
+            return Ok(Value::Bool(true));
         }
     }
-    Ok(Value::Bool(found))
+    args.failure(1).map_or(Ok(Value::Bool(false)), Err)
 }
 
-/// Networks that are literals must be ones.
+/// Networks that are literals must be ones, up to the first that is none.
 pub(super) fn check_networks(args: &[Argument]) -> Result<(), String> {
     let Some(Argument::Items { nodes, .. }) = args.get(1) else {
         return Ok(());
     };
     for node in nodes {
-        if let Node::Const(Value::String(text)) = node {
-            cidr(text)?;
-        }
+        let Node::Const(Value::String(text)) = node else {
+            break;
+        };
+        cidr(text)?;
     }
     Ok(())
 }

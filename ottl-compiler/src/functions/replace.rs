@@ -20,23 +20,14 @@ struct Replacement<'a, 'p> {
     /// Where among the arguments the replacement is; function and format follow.
     at: usize,
     template: &'a [u8],
-    format: Option<&'a [u8]>,
 }
 
 impl<'a, 'p> Replacement<'a, 'p> {
     fn new(args: &'a Args<'p>, at: usize) -> Result<Replacement<'a, 'p>, Failure> {
-        let format = match args.has_function(at + 1) {
-            true => args.text_or_none(at + 2)?,
-            false => None,
-        };
-        if let Some(format) = format {
-            check_format(format)?;
-        }
         Ok(Replacement {
             args,
             at,
             template: args.text(at)?,
-            format,
         })
     }
 
@@ -51,18 +42,20 @@ impl<'a, 'p> Replacement<'a, 'p> {
         Ok(out)
     }
 
-    /// Appends what the function makes of a text.
+    /// Appends what the function makes of a text. The format is asked for only here: whatever
+    /// it is does not matter where nothing is replaced.
     fn put_call(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
-        match self.args.call(self.at + 1, text)? {
-            Value::String(text) => match self.format {
-                Some(format) => put_formatted(format, &text, out),
-                None => out.extend_from_slice(&text),
-            },
-            _ => {
-                let text = "the replacement value must be a string";
-                return Err(Failure::Function(text.to_owned()));
-            }
+        let Value::String(text) = self.args.call(self.at + 1, text)? else {
+            let text = "the replacement value must be a string";
+            return Err(Failure::Function(text.to_owned()));
+        };
+        if !self.args.has(self.at + 2) {
+            out.extend_from_slice(&text);
+            return Ok(());
         }
+        let format = self.args.text(self.at + 2)?;
+        check_format(format)?;
+        put_formatted(format, &text, out);
         Ok(())
     }
 
@@ -158,11 +151,11 @@ pub(crate) fn replaced(
 
 /// `replace_pattern(target, regex_pattern, replacement, function?, replacement_format?)`
 pub(super) fn replace_pattern(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<(), Failure> {
-    let regex = args.regex(1)?;
     let replacement = Replacement::new(args, 2)?;
     let Value::String(text) = target.read()? else {
         return Ok(());
     };
+    let regex = args.regex(1)?;
     match replacement.all(&regex, &text)? {
         Cow::Borrowed(_) => Ok(()),
         Cow::Owned(text) => target.write(&Value::text(text)),

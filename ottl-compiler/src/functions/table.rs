@@ -46,6 +46,7 @@ pub(super) const fn converter(
         check: None,
         prepare: None,
         pure: true,
+        by_need: false,
     }
 }
 
@@ -62,6 +63,11 @@ impl Function {
 
     pub(super) const fn prepare(mut self, prepare: Prepare) -> Function {
         self.prepare = Some(prepare);
+        self
+    }
+
+    const fn by_need(mut self) -> Function {
+        self.by_need = true;
         self
     }
 
@@ -103,10 +109,10 @@ pub(super) static EDITORS: &[Function] = &[
     editor("keep_matching_keys", &[req("target", Target(TargetKind::Map)), req("pattern", Regex)], Build::Editor(editors::keep_matching_keys)),
     editor("limit", &[req("target", Target(TargetKind::Map)), req("limit", LiteralInt), req("priority_keys", LiteralStrings)], Build::Editor(editors::limit)).check(editors::check_limit),
     editor("merge_maps", &[req("target", Target(TargetKind::Map)), req("source", Map), req("strategy", LiteralString)], Build::Editor(editors::merge_maps)).check(editors::check_merge),
-    editor("replace_all_matches", &[req("target", Target(TargetKind::Map)), req("pattern", Glob), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::Editor(replace::replace_all_matches)),
-    editor("replace_all_patterns", &[req("target", Target(TargetKind::Map)), req("mode", LiteralString), req("regex_pattern", Regex), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::Editor(replace::replace_all_patterns)).check(replace::check_mode),
-    editor("replace_match", &[req("target", Target(TargetKind::Any)), req("pattern", Glob), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::Editor(replace::replace_match)),
-    editor("replace_pattern", &[req("target", Target(TargetKind::Any)), req("regex_pattern", Regex), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::EditorOfSome(replace::replace_pattern)),
+    editor("replace_all_matches", &[req("target", Target(TargetKind::Map)), req("pattern", Glob), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::Editor(replace::replace_all_matches)).by_need(),
+    editor("replace_all_patterns", &[req("target", Target(TargetKind::Map)), req("mode", LiteralString), req("regex_pattern", Regex), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::Editor(replace::replace_all_patterns)).by_need().check(replace::check_mode),
+    editor("replace_match", &[req("target", Target(TargetKind::Any)), req("pattern", Glob), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::Editor(replace::replace_match)).by_need(),
+    editor("replace_pattern", &[req("target", Target(TargetKind::Any)), req("regex_pattern", Regex), req("replacement", String), opt("function", Function), opt("replacement_format", String)], Build::EditorOfSome(replace::replace_pattern)).by_need(),
     editor("set", &[req("target", Target(TargetKind::Any)), req("value", Any)], Build::Set),
     editor("stringify_all", &[req("target", Target(TargetKind::Map))], Build::Editor(editors::stringify_all)),
     editor("truncate_all", &[req("target", Target(TargetKind::Map)), req("limit", LiteralInt), opt("utf8_safe", LiteralBool), opt("truncation_marker", LiteralString)], Build::Editor(editors::truncate_all)).check(editors::check_truncate),
@@ -145,7 +151,7 @@ pub(super) static CONVERTERS: &[Function] = &[
     converter("IsBool", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_bool)).check(predicates::literal_bool),
     converter("IsDouble", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_double)).check(predicates::literal_double),
     converter("IsEmpty", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_empty)),
-    converter("IsInCIDR", &[req("target", String), req("networks", Items(Item::String, false))], BOOL, Build::Scalar(net::is_in_cidr)).check(net::check_networks),
+    converter("IsInCIDR", &[req("target", String), req("networks", Items(Item::String, false))], BOOL, Build::Scalar(net::is_in_cidr)).by_need().check(net::check_networks),
     converter("IsInt", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_int)).check(predicates::literal_int),
     converter("IsList", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_list)),
     converter("IsMap", &[req("target", Any)], BOOL, Build::Scalar(predicates::is_map)).check(predicates::literal_map),

@@ -14,6 +14,13 @@ use super::{
 /// Nanoseconds of a second.
 const NANOS: i64 = 1_000_000_000;
 
+/// Seconds from the first of March of the year -292277022400, from which Go's calendar counts, to
+/// 1970.
+const ABSOLUTE: u64 = 9_223_372_028_741_760_000;
+
+/// Seconds from the first of January of the year 1, from which Go counts, to 1970.
+const YEAR_ONE: i64 = 62_135_596_800;
+
 /// A point in time, with the zone that it is told in.
 #[derive(Clone, Copy, Debug)]
 pub struct Time {
@@ -76,9 +83,9 @@ impl Time {
             .wrapping_add(i64::from(self.nanos))
     }
 
-    /// For comparing.
+    /// For comparing: seconds since the year 1, where those that do not fit have wrapped.
     pub fn instant(self) -> (i64, u32) {
-        (self.seconds, self.nanos)
+        (self.seconds.wrapping_add(YEAR_ONE), self.nanos)
     }
 
     /// A duration later.
@@ -94,7 +101,7 @@ impl Time {
 
     /// The time since another, in nanoseconds; at most what 64 bits hold.
     pub fn since(self, other: Time) -> i64 {
-        let seconds = i128::from(self.seconds) - i128::from(other.seconds);
+        let seconds = i128::from(self.instant().0) - i128::from(other.instant().0);
         let nanos = seconds * i128::from(NANOS) + i128::from(self.nanos) - i128::from(other.nanos);
         nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
@@ -102,7 +109,7 @@ impl Time {
     /// Year, month (1 to 12) and day of the month in its own zone.
     pub fn date(self) -> (i64, u32, u32) {
         // Howard Hinnant's days-to-civil: years begin in March, eras are 400 years.
-        let days = self.local().div_euclid(86_400) + 719_468;
+        let days = self.shown().0 + 719_468;
         let era = days.div_euclid(146_097);
         let of_era = days.rem_euclid(146_097);
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -116,24 +123,29 @@ impl Time {
 
     /// Hour, minute and second of the day in its own zone.
     pub fn clock(self) -> (u32, u32, u32) {
-        let second = self.local().rem_euclid(86_400) as u32;
+        let second = self.shown().1;
         (second / 3_600, second / 60 % 60, second % 60)
     }
 
     /// The day of the week in its own zone; 0 is Sunday.
     pub fn weekday(self) -> u32 {
         // The first of January 1970 was a Thursday.
-        (self.local().div_euclid(86_400) + 4).rem_euclid(7) as u32
+        (self.shown().0 + 4).rem_euclid(7) as u32
     }
 
     /// The day of the year in its own zone; 1 is the first.
     pub fn day_of_year(self) -> u32 {
-        let days = self.local().div_euclid(86_400);
+        let (days, _) = self.shown();
         (days - days_before(self.date().0, 1) + 1) as u32
     }
 
-    fn local(self) -> i64 {
-        self.seconds.saturating_add(i64::from(self.offset()))
+    /// Days since 1970 and seconds of the day in its own zone. What a time without sign from
+    /// [`ABSOLUTE`] on does not hold wraps, as in Go.
+    fn shown(self) -> (i64, u32) {
+        let local = self.seconds.wrapping_add(i64::from(self.offset()));
+        let absolute = (local as u64).wrapping_add(ABSOLUTE);
+        let days = (absolute / 86_400) as i64 - (ABSOLUTE / 86_400) as i64;
+        (days, (absolute % 86_400) as u32)
     }
 
     /// `2006-01-02T15:04:05.999999999Z07:00`. `None` for a year that it has no four digits for.
@@ -164,9 +176,7 @@ impl Time {
         if nanos <= 0 {
             return self;
         }
-        // Seconds from the first of January of the year 1 to 1970.
-        const ZERO: i128 = 62_135_596_800;
-        let since = (i128::from(self.seconds) + ZERO) * i128::from(NANOS) + i128::from(self.nanos);
+        let since = i128::from(self.instant().0) * i128::from(NANOS) + i128::from(self.nanos);
         let over = since.rem_euclid(i128::from(nanos)) as i64;
         self.plus(-over)
     }

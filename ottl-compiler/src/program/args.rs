@@ -21,6 +21,9 @@ pub struct Args<'a> {
     pub(crate) arguments: &'a [Argument],
     pub(crate) prepared: Option<&'a Prepared>,
     pub(crate) values: SmallVec<[Cow<'a, Value>; 4]>,
+    /// Parameters whose evaluation failed, of a function that may not ask for them: their value
+    /// is nil.
+    pub(crate) failed: Vec<(usize, Failure)>,
 }
 
 static NIL: Value = Value::Nil;
@@ -50,8 +53,14 @@ impl Args<'_> {
     pub fn text(&self, at: usize) -> Result<&[u8], Failure> {
         match self.value(at) {
             Value::String(text) => Ok(text),
-            other => Err(wrong("string", other)),
+            other => Err(self.failure(at).unwrap_or_else(|| wrong("string", other))),
         }
+    }
+
+    /// Why a parameter of a function that need not ask for it has no value, or not all elements.
+    pub fn failure(&self, at: usize) -> Option<Failure> {
+        let mut failed = self.failed.iter().filter(|(of, _)| *of == at);
+        failed.next().map(|(_, failure)| failure.clone())
     }
 
     /// A string that was left out or is nil counts as none.
@@ -174,6 +183,7 @@ fn call_with(function: &'static Function, text: &[u8]) -> Result<Value, Failure>
         arguments: &[],
         prepared: None,
         values,
+        failed: Vec::new(),
     })
 }
 

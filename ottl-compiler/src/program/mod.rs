@@ -304,6 +304,18 @@ impl Call {
         }
     }
 
+    /// Whether it may come to its end although an argument fails: only row by row it is seen
+    /// which it gets to.
+    pub(crate) fn may_skip(&self) -> bool {
+        self.function.by_need
+            && self.args.iter().any(|argument| match argument {
+                Argument::Items { nodes, .. } => {
+                    nodes.iter().any(|node| !matches!(node, Node::Const(_)))
+                }
+                _ => false,
+            })
+    }
+
     /// The path that an editor writes: its first argument.
     pub fn target(&self) -> Option<&PathNode> {
         match self.args.first() {

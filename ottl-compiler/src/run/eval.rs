@@ -11,7 +11,11 @@ use crate::{
     failure::Failure,
     functions::{self, Build},
     program::{Args, Argument, Body, Call, Condition, KeyNode, Lambda, Node, PathNode},
-    value::{self, Value, coerce, compare, index, math},
+    value::{
+        self, Value,
+        coerce::{self, Want},
+        compare, index, math,
+    },
 };
 
 impl Row<'_> {
@@ -184,38 +188,81 @@ impl Row<'_> {
 
     /// The arguments of a call, evaluated from left to right.
     pub(super) fn args<'p>(&mut self, call: &'p Call) -> Result<Args<'p>, Failure> {
+        if call.function.by_need {
+            return Ok(self.args_by_need(call));
+        }
         let mut values = SmallVec::with_capacity(call.args.len());
         for argument in &call.args {
-            values.push(match argument {
-                Argument::Value { node, want } => {
-                    let value = self.value(node)?;
-                    match node {
-                        // Has been made what is wanted.
-                        Node::Const(_) => value,
-                        _ => coerce::coerce(value, *want)?,
-                    }
-                }
-                Argument::Items { nodes, want } => {
-                    let mut items = Vec::with_capacity(nodes.len());
-                    for node in nodes {
-                        let value = self.value(node)?;
-                        items.push(coerce::coerce(value, *want)?.into_owned());
-                    }
-                    Cow::Owned(Value::List(items))
-                }
-                Argument::Literal(value) => Cow::Borrowed(value),
-                Argument::Absent
-                | Argument::Regex(_)
-                | Argument::Target(_)
-                | Argument::Function(_)
-                | Argument::Lambda(_) => Cow::Owned(Value::Nil),
-            });
+            values.push(self.argument(argument)?);
         }
         Ok(Args {
             arguments: &call.args,
             prepared: call.prepared.as_ref(),
             values,
+            failed: Vec::new(),
         })
+    }
+
+    /// The arguments of a call of which one that fails need not matter; of a list what is before
+    /// the element that fails.
+    fn args_by_need<'p>(&mut self, call: &'p Call) -> Args<'p> {
+        let mut failed = Vec::new();
+        let mut values = SmallVec::with_capacity(call.args.len());
+        for (at, argument) in call.args.iter().enumerate() {
+            let mut items = Vec::new();
+            let result = match argument {
+                Argument::Items { nodes, want } => self
+                    .items(nodes, *want, &mut items)
+                    .map(|()| Cow::Borrowed(&Value::Nil)),
+                argument => self.argument(argument),
+            };
+            let value = result.unwrap_or_else(|failure| {
+                failed.push((at, failure));
+                Cow::Borrowed(&Value::Nil)
+            });
+            values.push(match argument {
+                Argument::Items { .. } => Cow::Owned(Value::List(items)),
+                _ => value,
+            });
+        }
+        Args {
+            arguments: &call.args,
+            prepared: call.prepared.as_ref(),
+            values,
+            failed,
+        }
+    }
+
+    fn argument<'p>(&mut self, argument: &'p Argument) -> Result<Cow<'p, Value>, Failure> {
+        Ok(match argument {
+            Argument::Value { node, want } => {
+                let value = self.value(node)?;
+                match node {
+                    // Has been made what is wanted.
+                    Node::Const(_) => value,
+                    _ => coerce::coerce(value, *want)?,
+                }
+            }
+            Argument::Items { nodes, want } => {
+                let mut items = Vec::with_capacity(nodes.len());
+                self.items(nodes, *want, &mut items)?;
+                Cow::Owned(Value::List(items))
+            }
+            Argument::Literal(value) => Cow::Borrowed(value),
+            Argument::Absent
+            | Argument::Regex(_)
+            | Argument::Target(_)
+            | Argument::Function(_)
+            | Argument::Lambda(_) => Cow::Owned(Value::Nil),
+        })
+    }
+
+    fn items(&mut self, nodes: &[Node], want: Want, out: &mut Vec<Value>) -> Result<(), Failure> {
+        for node in nodes {
+            let value = self.value(node)?;
+            out.push(coerce::coerce(value, want)?.into_owned());
+        }
+        Ok(())
     }
 
     /// Runs an editor.
@@ -269,24 +316,23 @@ impl Row<'_> {
     }
 
     /// The keys of a path, computed; what a map or list takes, and nothing like it.
-    pub(super) fn keys(&mut self, path: &PathNode) -> Result<SmallVec<[index::Key; 2]>, Failure> {
+    pub(super) fn keys(&mut self, path: &PathNode) -> SmallVec<[index::Key; 2]> {
         let mut keys = SmallVec::with_capacity(path.keys.len());
         for key in &path.keys {
             keys.push(match key {
                 KeyNode::Const(key) => key.clone(),
-                KeyNode::Computed(node) => match self.value(node)?.into_owned() {
-                    Value::String(text) => index::Key::Text(text),
-                    Value::Int(index) => index::Key::Index(index),
-                    other => {
-                        return Err(Failure::Index(format!(
-                            "could not resolve key for map/slice, expecting 'string' or 'int64' \
-                             but got '{}'",
-                            other.type_name()
-                        )));
-                    }
+                KeyNode::Computed(node) => match self.value(node).map(Cow::into_owned) {
+                    Ok(Value::String(text)) => index::Key::Text(text),
+                    Ok(Value::Int(index)) => index::Key::Index(index),
+                    Ok(other) => index::Key::Wrong(Box::new(Failure::Index(format!(
+                        "could not resolve key for map/slice, expecting 'string' or 'int64' but \
+                         got '{}'",
+                        other.type_name()
+                    )))),
+                    Err(failure) => index::Key::Wrong(Box::new(failure)),
                 },
             });
         }
-        Ok(keys)
+        keys
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     contexts::{Part, RequestPart, Store},
     failure::Failure,
     go::{text, time::Time},
-    program::PathNode,
+    program::{KeyNode, PathNode},
     value::{Text, Typed, Value, encode_map, index},
 };
 
@@ -31,7 +31,7 @@ impl Row<'_> {
         let store = path.def.store;
         match store {
             Store::Cache => {
-                let keys = self.keys(path)?;
+                let keys = self.keys(path);
                 if keys.is_empty() {
                     return Ok(Value::Map(Text::from_slice(self.cached())));
                 }
@@ -198,7 +198,7 @@ impl Row<'_> {
 
     fn read_attributes(&mut self, path: &PathNode) -> Result<Value, Failure> {
         let (level, row) = self.place(path.context)?;
-        let keys = self.keys(path)?;
+        let keys = self.keys(path);
         match keys.split_first() {
             None => self
                 .all_attributes(level, row)
@@ -215,6 +215,7 @@ impl Row<'_> {
                 }
                 None => Ok(Value::Nil),
             },
+            Some((index::Key::Wrong(failure), _)) => Err((**failure).clone()),
             Some((index::Key::Index(_), _)) => Err(Failure::Index(
                 "unable to resolve a string index in map: invalid key type".to_owned(),
             )),
@@ -232,7 +233,7 @@ impl Row<'_> {
 
     fn read_body(&mut self, path: &PathNode) -> Result<Value, Failure> {
         let (level, row) = self.place(path.context)?;
-        let keys = self.keys(path)?;
+        let keys = self.keys(path);
         let body = match self.data.field(level, row, Field::Body)? {
             Some(FieldValue::Message(any)) => any,
             _ => &[],
@@ -248,8 +249,7 @@ impl Row<'_> {
         let state = self
             .text(level, row, Field::TraceState)?
             .unwrap_or_default();
-        let keys = self.keys(path)?;
-        let Some(index::Key::Text(key)) = keys.first() else {
+        let Some(KeyNode::Const(index::Key::Text(key))) = path.keys.first() else {
             let text = "trace_state indexing type must be a string";
             return Err(Failure::Index(text.to_owned()));
         };
@@ -342,7 +342,7 @@ impl Row<'_> {
         };
         let mut any = Vec::new();
         value.encode(&mut any)?;
-        let keys = self.keys(path)?;
+        let keys = self.keys(path);
         index::path(Some(&any), &keys)
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     contexts::{Part, Store, Width, Write},
     failure::Failure,
-    program::PathNode,
+    program::{KeyNode, PathNode},
     types::Type,
     value::{
         Text, Value, entries, index,
@@ -247,7 +247,7 @@ impl Row<'_> {
 
     fn write_attributes(&mut self, path: &PathNode, value: &Value) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
-        let keys = self.keys(path)?;
+        let keys = self.keys(path);
         match keys.split_first() {
             None => {
                 let any = whole_map(value)?;
@@ -280,12 +280,16 @@ impl Row<'_> {
                 if result.is_err() && self.is_interned(level) {
                     return result;
                 }
-                index::write(&mut tree, rest, value)?;
+                let wrote = index::write(&mut tree, rest, value);
+                if wrote.is_err() && self.is_interned(level) {
+                    return wrote;
+                }
                 let mut any = Vec::new();
                 tree.encode(&mut any);
                 self.put_attribute(level, row, key, &any)?;
-                result
+                wrote.and(result)
             }
+            Some((index::Key::Wrong(failure), _)) => Err((**failure).clone()),
             Some((index::Key::Index(_), _)) => Err(Failure::Index(
                 "unable to resolve a string index in map: invalid key type".to_owned(),
             )),
@@ -345,7 +349,7 @@ impl Row<'_> {
 
     fn write_body(&mut self, path: &PathNode, value: &Value) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
-        let keys = self.keys(path)?;
+        let keys = self.keys(path);
         let mut any = Vec::new();
         let result = if keys.is_empty() {
             let result = value.encode(&mut any);
@@ -361,32 +365,33 @@ impl Row<'_> {
             check_body(body)?;
             let mut tree = Tree::decode(body)?;
             let (value, result) = tree::assigned(value);
-            index::write(&mut tree, &keys, value)?;
+            let wrote = index::write(&mut tree, &keys, value);
             tree.encode(&mut any);
-            result
+            wrote.and(result)
         };
         self.put(level, row, Field::Body, Some(FieldValue::Message(&any)))?;
         result
     }
 
     fn write_cache(&mut self, path: &PathNode, value: &Value) -> Result<(), Failure> {
-        let keys = self.keys(path)?;
+        let keys = self.keys(path);
         if keys.is_empty() {
             *self.cache = whole_map(value)?;
             return Ok(());
         }
         let mut tree = Tree::decode(self.cached())?;
         let (value, result) = tree::assigned(value);
-        index::write(&mut tree, &keys, value)?;
+        let wrote = index::write(&mut tree, &keys, value);
         self.cache.clear();
         tree.encode(self.cache);
-        result
+        wrote.and(result)
     }
 
     fn write_trace_state(&mut self, path: &PathNode, value: &Value) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
-        let keys = self.keys(path)?;
-        let (Some(index::Key::Text(key)), value) = (keys.first(), text(value)?) else {
+        let (Some(KeyNode::Const(index::Key::Text(key))), value) =
+            (path.keys.first(), text(value)?)
+        else {
             let text = "trace_state indexing type must be a string";
             return Err(Failure::Index(text.to_owned()));
         };

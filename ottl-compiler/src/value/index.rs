@@ -14,6 +14,8 @@ pub enum Key {
     Text(Text),
     /// Of a list.
     Index(i64),
+    /// One that cannot be worked out, or is neither: an error where it is reached.
+    Wrong(Box<Failure>),
 }
 
 /// Reads on into the encoded value of a path: a missing key of a map is nothing, at any depth.
@@ -42,6 +44,7 @@ pub fn path(any: Option<&[u8]>, keys: &[Key]) -> Result<Value, Failure> {
                 None => Err(out_of_bounds(*index)),
             }
         }
+        (Value::Map(_) | Value::Slice(_), Key::Wrong(failure)) => Err((**failure).clone()),
         (Value::Map(_), Key::Index(_)) => Err(Failure::Index(
             "unable to resolve a string index in map: invalid key type".to_owned(),
         )),
@@ -54,7 +57,7 @@ pub fn path(any: Option<&[u8]>, keys: &[Key]) -> Result<Value, Failure> {
 
 fn scalar(type_name: &str, key: &Key) -> Failure {
     let kind = match key {
-        Key::Text(_) => "string",
+        Key::Text(_) | Key::Wrong(_) => "string",
         Key::Index(_) => "int",
     };
     Failure::Index(format!("type {type_name} does not support {kind} indexing"))
@@ -122,7 +125,7 @@ pub fn converter(value: &Value, key: &Value) -> Result<Value, Failure> {
 ///
 /// # Errors
 /// [`Failure::Index`] when a key leads through a scalar or beyond a list, and
-/// [`Failure::TooLong`].
+/// [`Failure::TooLong`]; what was created on the way stays.
 pub fn write(into: &mut Tree, keys: &[Key], value: Option<Tree>) -> Result<(), Failure> {
     let Some((key, rest)) = keys.split_first() else {
         if let Some(value) = value {
@@ -133,6 +136,7 @@ pub fn write(into: &mut Tree, keys: &[Key], value: Option<Tree>) -> Result<(), F
     if let Tree::Empty = into {
         *into = match key {
             Key::Text(_) => Tree::Map(Vec::new()),
+            Key::Wrong(failure) => return Err((**failure).clone()),
             Key::Index(index) if *index > MAX_PADDING => return Err(Failure::TooLong(*index)),
             Key::Index(index) => {
                 let last = usize::try_from(*index).unwrap_or(0);
@@ -169,6 +173,7 @@ pub fn write(into: &mut Tree, keys: &[Key], value: Option<Tree>) -> Result<(), F
                 None => Err(out_of_bounds(*index)),
             }
         }
+        (Tree::Map(_) | Tree::List(_), Key::Wrong(failure)) => Err((**failure).clone()),
         (Tree::Map(_), Key::Index(_)) => Err(Failure::Index(
             "unable to resolve a string index in map: invalid key type".to_owned(),
         )),

@@ -237,7 +237,7 @@ fn expressions_give_what_the_reference_gives() {
         (r#"SliceToMap(@l)"#, r#"{"0":"v1","1":42,"2":true}"#),
         (
             r#"SliceToMap(@l, ["k"])"#,
-            "error: could not extract value from an element of type string",
+            "error: slice elements must be maps when using `key_path` or `value_path`, but got string",
         ),
         (r#"ConvertCase("some_name-x", "camel")"#, r#""SomeNameX""#),
         (r#"ConvertCase("http.server", "camel")"#, r#""HttpServer""#),
