@@ -75,7 +75,9 @@ fn resolve(value: &mut Value, dictionary: &Value) {
                     fields.insert(key.into(), names.to_vec().into());
                 }
             }
-            fields.values_mut().for_each(|field| resolve(field, dictionary));
+            fields
+                .values_mut()
+                .for_each(|field| resolve(field, dictionary));
         }
         _ => {}
     }

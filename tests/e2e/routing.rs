@@ -84,6 +84,15 @@ both_runtimes! {
             // A path without a context is one of resources, also where none is named.
             (Traces, r#"{table: [{condition: 'attributes["service.name"] == "b"', pipelines: [%/b]}, {context: resource, condition: 'attributes["service.name"] != nil', pipelines: [%/a]}]}"#,
                 vec![("a", spans_a), ("b", spans_b)]),
+            // Many on one attribute: the first that holds has the resource, whatever the others ask.
+            (Traces, r#"{default_pipelines: [%/d], table: [{condition: 'resource.attributes["service.name"] == "x"', pipelines: [%/d]}, {condition: 'resource.attributes["service.name"] == "b" and resource.attributes["service.name"] == "x"', pipelines: [%/d]}, {condition: 'IsMatch(resource.attributes["service.name"], "^x")', pipelines: [%/d]}, {condition: 'resource.attributes["service.name"] == "a" or resource.attributes["service.name"] == "y"', pipelines: [%/a]}, {condition: 'resource.attributes["service.name"] != nil', pipelines: [%/b]}, {condition: '"b" == resource.attributes["service.name"]', pipelines: [%/a]}, {condition: 'resource.attributes["service.name"] == "a"', pipelines: [%/b]}]}"#,
+                vec![("a", spans_a), ("b", spans_b)]),
+            // What is asked of the request comes in its turn.
+            (Traces, r#"{table: [{condition: 'resource.attributes["service.name"] == "b"', pipelines: [%/b]}, {context: request, condition: 'request["X-Tenant"] == "acme"', pipelines: [%/a]}, {condition: 'resource.attributes["service.name"] == "a"', pipelines: [%/d]}]}"#,
+                vec![("a", spans_a), ("b", spans_b)]),
+            // How many points a metric has depends on what earlier routes took of it.
+            (Metrics, r#"{default_pipelines: [%/d], table: [{condition: 'datapoint.value_int == 0', pipelines: [%/a]}, {condition: 'datapoint.value_int != 0 and Len(metric.data_points) == 1', pipelines: [%/b]}]}"#,
+                vec![("a", "a: up[a] down[a]"), ("b", "a: up[b]; b: alone[c]"), ("d", "a: bare")]),
             // What a route took later ones do not see.
             (Traces, r#"{table: [{condition: 'resource.attributes["service.name"] != nil', pipelines: [%/a]}, {condition: 'resource.attributes["service.name"] == "b"', pipelines: [%/b]}]}"#,
                 vec![("a", "a: health[noise,news] GET /[noise] poll; b: alone")]),

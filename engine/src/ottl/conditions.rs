@@ -9,7 +9,7 @@ use trunkline_ottl::{
     columns::Executor,
     contexts::Context,
     program::ConditionOf,
-    run::{ErrorMode, Request, RowFailure, Selected, Verdict},
+    run::{Choice, ErrorMode, Request, RowFailure, Selected, Verdict},
 };
 use trunkline_proto::batch::{Data, Level};
 
@@ -106,23 +106,47 @@ impl Conditions {
         request: &Request,
     ) -> Result<Verdict, Refused> {
         let among = self.context.level().and(among);
-        let mut tell = |failure: RowFailure<'_>| {
-            let said = self.said.get(failure.statement.unwrap_or_default());
-            if let Some(held_back) = said.and_then(Said::again) {
-                tracing::warn!(
-                    condition = failure.source,
-                    error = %failure.cause,
-                    held_back,
-                    "failed to eval condition"
-                );
-            }
-        };
+        let mut tell = |failure: RowFailure<'_>| self.tell(&failure);
         let mut executor = self.executor.borrow_mut();
         let asked = executor.select(data, among, request, self.mode, &mut tell);
         if let (Some(metrics), Ok(verdict)) = (&self.metrics, &asked) {
             metrics.add(&verdict.counts);
         }
         asked.map_err(Refused::from)
+    }
+
+    /// Asks which condition holds first, on all rows of the context or those `among`, as
+    /// [`Conditions::ask`] does: numbers of rows and of conditions.
+    ///
+    /// # Errors
+    /// Those of [`Conditions::ask`].
+    pub fn choose(
+        &self,
+        data: &mut Data,
+        among: Option<&Selected>,
+        request: &Request,
+    ) -> Result<Choice, Refused> {
+        let among = self.context.level().and(among);
+        let mut tell = |failure: RowFailure<'_>| self.tell(&failure);
+        let mut executor = self.executor.borrow_mut();
+        let asked = executor.choose(data, among, request, self.mode, &mut tell);
+        if let (Some(metrics), Ok(choice)) = (&self.metrics, &asked) {
+            metrics.add(&choice.counts);
+        }
+        asked.map_err(Refused::from)
+    }
+
+    /// Logs a failure, unless the same was logged a moment ago.
+    fn tell(&self, failure: &RowFailure<'_>) {
+        let said = self.said.get(failure.statement.unwrap_or_default());
+        if let Some(held_back) = said.and_then(Said::again) {
+            tracing::warn!(
+                condition = failure.source,
+                error = %failure.cause,
+                held_back,
+                "failed to eval condition"
+            );
+        }
     }
 }
 

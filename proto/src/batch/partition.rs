@@ -1,6 +1,7 @@
 //! A request parted by its resources, without copying: the parts are slices of its bytes.
 
-use bytes::Bytes;
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::{Batch, Error, walk};
@@ -30,27 +31,36 @@ impl Batch {
             })
             .collect();
         let mut groups = groups.iter();
+        // What goes the same way and lies together is one run.
+        let mut runs: Vec<Range<usize>> = vec![0..0; parts.len()];
+        let push = |part: &mut Batch, run: &mut Range<usize>, head: usize, end: usize| {
+            if run.end == head && run.start < run.end {
+                run.end = end;
+                part.parts.pop();
+            } else {
+                *run = head..end;
+            }
+            part.parts.push(payload.slice(run.clone()));
+        };
         for field in Fields::all(&payload) {
             let field = field?;
-            let bytes = payload.slice(field.head..field.end);
             if field.number != 1 {
-                for part in &mut parts {
-                    part.push(&bytes);
+                for (part, run) in parts.iter_mut().zip(&mut runs) {
+                    push(part, run, field.head, field.end);
                 }
                 continue;
             }
             let group = groups.next().copied().flatten();
-            if let Some(part) = group.and_then(|group| parts.get_mut(group as usize)) {
-                part.items += walk::count(self.signal, &bytes)?;
-                part.push(&bytes);
+            let group = group.map(|group| group as usize);
+            if let Some(group) = group
+                && let (Some(part), Some(run)) = (parts.get_mut(group), runs.get_mut(group))
+            {
+                let bytes = payload.get(field.head..field.end).unwrap_or_default();
+                part.items += walk::count(self.signal, bytes)?;
+                push(part, run, field.head, field.end);
             }
         }
         Ok(parts)
-    }
-
-    /// Adds bytes of the same payload at the end.
-    fn push(&mut self, bytes: &Bytes) {
-        self.parts.push(bytes.clone());
     }
 }
 
@@ -113,5 +123,8 @@ mod tests {
             ]
         );
         assert!(parts.iter().all(|p| p.to_protobuf().ends_with(&[0x78, 7])));
+        // The last resource and what follows it are one run.
+        let runs: Vec<usize> = parts.iter().map(|p| p.parts().unwrap().len()).collect();
+        assert_eq!(runs, [2, 2, 1]);
     }
 }

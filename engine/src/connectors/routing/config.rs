@@ -1,16 +1,13 @@
 //! Keys and defaults of the connector `routing`, and its table compiled: of each route in which
 //! context it is asked, and how.
 
-use trunkline_ottl::{
-    Compiler, Program, contexts::Context, functions::Host, program::ConditionOf, run,
-};
+use trunkline_ottl::{Compiler, Program, contexts::Context, functions::Host, program::ConditionOf};
 
 use super::request::Header;
 use crate::{
     component::{PipelineId, Problems, choice, declare},
     connectors::pipelines::Pipeline,
-    ottl::{self, Conditions, ErrorMode, Fault, Statement, faults},
-    telemetry::metrics::{StatementMetrics, Statements},
+    ottl::{self, ErrorMode, Fault, Statement, faults},
 };
 
 declare! {
@@ -57,34 +54,18 @@ choice! {
 pub enum Question {
     /// A header of the request.
     Header(Header),
-    /// Conditions on rows, or on the request.
-    Condition(Conditions),
+    /// A condition on rows of a context, or on the request.
+    Condition(Context, ConditionOf),
     /// A statement, run on rows.
     Statement(Program),
 }
 
 impl Question {
-    /// Counts what it does among the statements of a component; a header is not counted. A
-    /// statement's counters are the caller's to keep.
-    pub fn counted(self, component: &Statements<'_>) -> (Question, Option<StatementMetrics>) {
-        match self {
-            Question::Header(header) => (Question::Header(header), None),
-            Question::Condition(conditions) => {
-                (Question::Condition(conditions.counted(component)), None)
-            }
-            Question::Statement(program) => {
-                let texts = program.statements.iter().map(|of| &*of.source);
-                let metrics = component.of(program.context.name(), texts);
-                (Question::Statement(program), Some(metrics))
-            }
-        }
-    }
-
     /// The context in which rows are asked; of a header there is none.
     pub fn context(&self) -> Option<Context> {
         match self {
             Question::Header(_) => None,
-            Question::Condition(conditions) => Some(conditions.context()),
+            Question::Condition(context, _) => Some(*context),
             Question::Statement(program) => Some(program.context),
         }
     }
@@ -133,14 +114,14 @@ impl Route {
         if self.pipelines.is_empty() {
             return fail("invalid route: no pipelines defined");
         }
-        self.question(run::ErrorMode::Ignore)
+        self.question()
     }
 
-    /// What it asks; `mode` says what happens when that fails.
+    /// What it asks.
     ///
     /// # Errors
     /// What is wrong with its context, statement or condition.
-    pub fn question(&self, mode: run::ErrorMode) -> Result<Question, Vec<Fault>> {
+    pub fn question(&self) -> Result<Question, Vec<Fault>> {
         let place = || match self.condition.text.is_empty() {
             true => Some(self.statement.at.clone()),
             false => Some(self.condition.at.clone()),
@@ -158,8 +139,8 @@ impl Route {
         let compiler = Compiler::new(Host::Routing, &CONTEXTS);
         if self.context.is_empty() {
             // Paths without a context were those of resources before there was inference.
-            return self.compile(&compiler, mode).or_else(|wrong| {
-                self.compile(&compiler.in_context(Context::Resource), mode)
+            return self.compile(&compiler).or_else(|wrong| {
+                self.compile(&compiler.in_context(Context::Resource))
                     .map_err(|_| wrong)
             });
         }
@@ -167,7 +148,7 @@ impl Route {
             .into_iter()
             .find(|context| context.name() == self.context);
         match named {
-            Some(context) => self.compile(&compiler.in_context(context), mode),
+            Some(context) => self.compile(&compiler.in_context(context)),
             None => Err(vec![(
                 place(),
                 format!("invalid context: {}", self.context),
@@ -175,25 +156,22 @@ impl Route {
         }
     }
 
-    fn compile(&self, compiler: &Compiler, mode: run::ErrorMode) -> Result<Question, Vec<Fault>> {
-        let asked = |context, condition: ConditionOf| {
-            Question::Condition(Conditions::new(context, vec![condition], mode))
-        };
+    fn compile(&self, compiler: &Compiler) -> Result<Question, Vec<Fault>> {
         if self.statement.text.is_empty() {
             return match compiler.condition(&self.condition.text) {
-                Ok((context, condition)) => Ok(asked(context, condition)),
+                Ok((context, condition)) => Ok(Question::Condition(context, condition)),
                 Err(errors) => Err(faults(std::iter::once(&self.condition), &errors)),
             };
         }
-        let mut program = compiler
+        let program = compiler
             .statements(&[self.statement.text.as_str()], &[])
             .map_err(|errors| faults(std::iter::once(&self.statement), &errors))?;
         match program.statements.first() {
             // It does nothing but ask.
             Some(statement) if statement.editor.function.name == "route" => {
                 let (source, condition) = (statement.source.clone(), statement.condition.clone());
-                program.statements.clear();
-                Ok(asked(program.context, ConditionOf { source, condition }))
+                let asked = ConditionOf { source, condition };
+                Ok(Question::Condition(program.context, asked))
             }
             _ => Ok(Question::Statement(program)),
         }

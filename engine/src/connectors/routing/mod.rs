@@ -1,9 +1,11 @@
-//! The connector `routing`: sends telemetry to the pipelines that a table says. How a request is
-//! taken apart is in `split`; here the table is made ready for a signal.
+//! The connector `routing`: sends telemetry to the pipelines that a table says. The table is in
+//! `table`, how a request is taken apart along it in `split`; here the table is made ready for a
+//! signal.
 
 pub mod config;
 mod request;
 mod split;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +15,8 @@ use trunkline_ottl::run::Request;
 use trunkline_proto::{Batch, Signal};
 
 use self::{
-    config::Config,
-    split::{Route, Table, fits},
+    config::{Config, Question},
+    table::{Route, Table, fits},
 };
 use super::{
     parts::Sending,
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, PipelineId, RequestContext},
     net::admission::Budget,
-    ottl::{Said, joined, known},
+    ottl::{joined, known},
     telemetry::{PipelineLedger, metrics::Statements},
 };
 
@@ -55,10 +57,10 @@ pub fn build(
     let mut destinations = Destinations::new(pipelines, join);
     let ids = |list: &[Pipeline]| list.iter().filter_map(Pipeline::id).cloned().collect();
     let default = destinations.pipelines(ids(&config.default_pipelines))?;
-    let mut routes: Vec<Route> = Vec::new();
+    let mut routes: Vec<(Question, Route)> = Vec::new();
     let mut seen: Vec<(String, &str)> = Vec::new();
     for item in &config.table {
-        let question = item.question(mode);
+        let question = item.question();
         let question = question.map_err(|faults| joined(faults, "; "))?;
         let text = match item.statement.text.as_str() {
             "" => item.condition.text.as_str(),
@@ -86,21 +88,13 @@ pub fn build(
             );
             continue;
         }
-        let (question, metrics) = question.counted(&component);
-        routes.push(Route {
-            question,
-            metrics,
+        let route = Route {
             action: item.action,
             destination,
-            said: Said::default(),
-        });
+        };
+        routes.push((question, route));
     }
-    let table = Table {
-        routes,
-        default,
-        destinations: destinations.len(),
-        mode,
-    };
+    let table = Table::new(routes, default, destinations.len(), mode, &component);
     Ok(Rc::new(Routing {
         reads_request: table.reads_request(),
         table,

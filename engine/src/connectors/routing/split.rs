@@ -4,76 +4,21 @@
 
 use std::sync::Arc;
 
-use trunkline_ottl::{
-    contexts::Context,
-    run::{self, ErrorMode, Request, RowFailure, Selected, Verdict},
-};
-use trunkline_proto::{
-    Batch, Signal,
-    batch::{Data, Level},
-};
+use trunkline_ottl::run::{Request, Selected};
+use trunkline_proto::{Batch, batch::Level};
 
 use super::{
     super::parts::{Split, copy, keep},
-    config::{Action, Question},
+    config::Action,
+    table::Table,
 };
 use crate::{
     component::RequestContext,
     net::admission::Budget,
-    ottl::{Refused, Said, emptied::holders},
-    telemetry::metrics::StatementMetrics,
+    ottl::{Refused, emptied::holders},
 };
 
-/// A route of the table, compiled.
-#[derive(Debug)]
-pub struct Route {
-    /// What it asks.
-    pub question: Question,
-    /// What becomes of what it took.
-    pub action: Action,
-    /// The number of its destination.
-    pub destination: usize,
-    /// What was said of failures of a statement.
-    pub said: Said,
-    /// The counters of a statement.
-    pub metrics: Option<StatementMetrics>,
-}
-
-/// The table, compiled.
-#[derive(Debug)]
-pub struct Table {
-    /// In order.
-    pub routes: Vec<Route>,
-    /// Where the rest goes.
-    pub default: Option<usize>,
-    /// Number of destinations.
-    pub destinations: usize,
-    /// What happens when a condition fails.
-    pub mode: ErrorMode,
-}
-
 impl Table {
-    /// Whether some route looks at the request.
-    pub fn reads_request(&self) -> bool {
-        self.routes.iter().any(|route| match &route.question {
-            Question::Header(_) => false,
-            Question::Condition(conditions) => conditions.reads_request(),
-            Question::Statement(program) => program.reads_request(),
-        })
-    }
-
-    /// Whether routes take whole resources or requests only, and change and copy nothing.
-    fn moves_resources(&self) -> bool {
-        self.routes.iter().all(|route| {
-            let whole = matches!(route.question, Question::Header(_) | Question::Condition(_))
-                && matches!(
-                    route.question.context(),
-                    None | Some(Context::OtelCol | Context::Resource)
-                );
-            whole && route.action == Action::Move
-        })
-    }
-
     /// Splits a request.
     ///
     /// # Errors
@@ -109,50 +54,32 @@ impl Table {
         let mut left = Selected::with_capacity(rows.len());
         rows.iter().for_each(|row| left.insert(*row));
         let mut groups = vec![self.default.map(|default| default as u32); rows.len()];
-        for route in &self.routes {
+        let destination = |route: usize| self.routes.get(route).map(|of| of.destination as u32);
+        for step in &self.steps {
             if left.is_empty() {
                 break;
             }
-            let verdict = self.ask(route, data, Some(&left), request, context)?;
-            let whole = route.question.context() != Some(Context::Resource);
+            let taken = self.ask(step, data, Some(&left), request, context)?;
+            if step.asks.level().is_none() {
+                let Some((_, route)) = taken.first() else {
+                    continue;
+                };
+                for (row, group) in rows.iter().zip(&mut groups) {
+                    if left.contains(*row) {
+                        *group = destination(*route);
+                    }
+                }
+                break;
+            }
+            let mut taken = taken.into_iter().peekable();
             for (row, group) in rows.iter().zip(&mut groups) {
-                let asked = if whole { 0 } else { *row };
-                if left.contains(*row) && verdict.selected.contains(asked) {
+                if let Some((_, route)) = taken.next_if(|(taken, _)| taken == row) {
                     left.remove(*row);
-                    *group = Some(route.destination as u32);
+                    *group = destination(route);
                 }
             }
         }
         Ok(Split::resources(batch, &groups, self.destinations)?)
-    }
-
-    /// What a route says of a request.
-    fn ask(
-        &self,
-        route: &Route,
-        data: &mut Data,
-        among: Option<&Selected>,
-        request: &Request,
-        context: &RequestContext,
-    ) -> Result<Verdict, Refused> {
-        let verdict = match &route.question {
-            Question::Header(header) => {
-                let headers = context.metadata.iter().flat_map(|all| all.iter());
-                all_or_nothing(header.matches(headers))
-            }
-            Question::Condition(conditions) => conditions.ask(data, among, request)?,
-            Question::Statement(program) => {
-                let mut tell = |failure: RowFailure<'_>| tell(&route.said, &failure);
-                run::matches(program, data, request, self.mode, &mut tell)?
-            }
-        };
-        if let Some(metrics) = &route.metrics {
-            metrics.add(&verdict.counts);
-        }
-        match verdict.stopped {
-            Some(stopped) => Err(Refused::Stopped(stopped)),
-            None => Ok(verdict),
-        }
     }
 
     /// Routes take rows of any level: each has a copy of the request in which only its rows are.
@@ -165,78 +92,54 @@ impl Table {
     ) -> Result<Split, Refused> {
         let mut taken: Vec<(usize, Batch)> = Vec::new();
         let mut charges = Vec::new();
-        for route in &self.routes {
+        for step in &self.steps {
             let data = rest.open()?;
             if data.rows(Level::Resource)?.is_empty() {
                 break;
             }
-            let verdict = self.ask(route, data, None, request, context)?;
-            let selected = verdict.selected;
-            if selected.is_empty() {
-                continue;
-            }
-            let level = route.question.context().and_then(Context::level);
-            let all = match level {
-                None => true,
-                Some(level) => data.rows(level)?.iter().all(|row| selected.contains(*row)),
-            };
-            // A metric without points is not taken with the points of others.
-            if all && level != Some(Level::DataPoint) {
-                match route.action {
-                    Action::Copy => taken.push((route.destination, rest.clone())),
-                    Action::Move => {
-                        taken.push((route.destination, rest));
-                        return Ok(Split::rows(taken, None, None, charges)?);
+            let level = step.asks.level();
+            let mut found = self.ask(step, data, None, request, context)?;
+            // By route; rows of one are in order.
+            found.sort_by_key(|(_, route)| *route);
+            for rows in found.chunk_by(|(_, a), (_, b)| a == b) {
+                let route = rows.first().and_then(|(_, route)| self.routes.get(*route));
+                let Some(route) = route else {
+                    continue;
+                };
+                let mut selected = Selected::default();
+                rows.iter().for_each(|(row, _)| selected.insert(*row));
+                let data = rest.open()?;
+                let all = match level {
+                    None => true,
+                    Some(level) => data.rows(level)?.iter().all(|row| selected.contains(*row)),
+                };
+                // A metric without points is not taken with the points of others.
+                if all && level != Some(Level::DataPoint) {
+                    match route.action {
+                        Action::Copy => taken.push((route.destination, rest.clone())),
+                        Action::Move => {
+                            taken.push((route.destination, rest));
+                            return Ok(Split::rows(taken, None, None, charges)?);
+                        }
                     }
+                    continue;
                 }
-                continue;
-            }
-            let Some(level) = level else { continue };
-            charges.push(copy(&rest, budget)?);
-            let mut part = rest.clone();
-            keep(&mut part, level, |row| selected.contains(row))?;
-            if level == Level::DataPoint {
-                // Not even metrics of no type go with the points of others.
-                let data = part.open()?;
-                let held = holders(data, level)?;
-                keep(&mut part, Level::Item, |row| held.contains(row))?;
-            }
-            taken.push((route.destination, part));
-            if route.action == Action::Move {
-                keep(&mut rest, level, |row| !selected.contains(row))?;
+                let Some(level) = level else { continue };
+                charges.push(copy(&rest, budget)?);
+                let mut part = rest.clone();
+                keep(&mut part, level, |row| selected.contains(row))?;
+                if level == Level::DataPoint {
+                    // Not even metrics of no type go with the points of others.
+                    let data = part.open()?;
+                    let held = holders(data, level)?;
+                    keep(&mut part, Level::Item, |row| held.contains(row))?;
+                }
+                taken.push((route.destination, part));
+                if route.action == Action::Move {
+                    keep(&mut rest, level, |row| !selected.contains(row))?;
+                }
             }
         }
         Ok(Split::rows(taken, Some(rest), self.default, charges)?)
-    }
-}
-
-/// A verdict on the request as a whole.
-fn all_or_nothing(holds: bool) -> Verdict {
-    let mut verdict = Verdict::default();
-    if holds {
-        verdict.selected.insert(0);
-    }
-    verdict
-}
-
-/// Logs that a statement failed, unless the same was logged a moment ago.
-fn tell(said: &Said, failure: &RowFailure<'_>) {
-    if let Some(held_back) = said.again() {
-        tracing::warn!(
-            statement = failure.source,
-            error = %failure.cause,
-            held_back,
-            "failed to execute statement"
-        );
-    }
-}
-
-/// Whether rows of a context are to be found in requests of a signal.
-pub fn fits(context: Context, signal: Signal) -> bool {
-    match context {
-        Context::Span => signal == Signal::Traces,
-        Context::Metric | Context::DataPoint => signal == Signal::Metrics,
-        Context::Log => signal == Signal::Logs,
-        _ => true,
     }
 }
