@@ -5,6 +5,7 @@
 //! (`--toggle-collect='*measured*'`), so that preparing a request does not.
 
 pub mod ottl;
+pub mod routing;
 mod steps;
 mod variants;
 
@@ -28,7 +29,8 @@ trunkline-bench kernels [options]
 
   --only A,B          copy, decode, validate, open, gather, fields, table, edit, splice, whole,
                       ottl, ottl-set, ottl-10, ottl-100, ottl-rows, ottl-splice, ottl-whole,
-                      ottl-names, ottl-shuffled, ottl-distinct, ottl-mixed, ottl-filter
+                      ottl-names, ottl-shuffled, ottl-distinct, ottl-mixed, ottl-filter,
+                      routing
   --signal S          traces, metrics or logs [traces]
   --batch N           items a request [512]
   --per-resource N    items a resource [64]
@@ -108,6 +110,7 @@ fn measure(kernel: &Kernel, pool: &Pool, options: &Options) -> Result<Json, Erro
         batch: None,
         out: Vec::with_capacity(1 << 20),
         programs: ottl::Programs::default(),
+        routes: routing::Routes::default(),
     };
     let (mut times, mut items, mut varied) = (Vec::new(), 0, Vec::new());
     let began = Instant::now();
@@ -236,6 +239,7 @@ mod tests {
                 batch: None,
                 out: Vec::new(),
                 programs: ottl::Programs::default(),
+                routes: routing::Routes::default(),
             },
             items,
         )
@@ -249,6 +253,18 @@ mod tests {
                 (kernel.prepare)(&mut work).unwrap();
                 measured(kernel.run, &mut work).unwrap();
             }
+        }
+    }
+
+    #[test]
+    fn routes_take_every_item_and_part_it() {
+        for (_, signal) in SIGNALS {
+            let (mut work, items) = work(signal);
+            steps::decode(&mut work).unwrap();
+            let batch = work.batch.as_mut().unwrap();
+            let parts = routing::run(&mut work.routes, batch).unwrap();
+            let counts = parts.iter().map(|part| part.item_count() as u64);
+            assert_eq!(counts.sum::<u64>(), items, "{signal:?}");
         }
     }
 

@@ -27,7 +27,7 @@ trunkline-bench compare [options]
 
 what is compared
   --row NAME            limit, plain, attributes, gzip-plain, gzip-gzip, gzip-untouched, ottl-ten,
-                        ottl-set, ottl-set-10, ottl-set-100, filter, or all;
+                        ottl-set, ottl-set-10, ottl-set-100, filter, routing, or all;
                         may be given more than once [plain]
   --peers A,B           only these of the row's peers (copy, relay, relay-inflate, trunkline,
                         otelcol, rotel, and those given with --peer)

@@ -7,7 +7,7 @@ use trunkline_proto::Signal;
 
 use super::Options;
 use super::rows::Row;
-use crate::error::Error;
+use crate::{error::Error, kernels::routing};
 
 /// Paths and commands from the command line and the environment.
 #[derive(Clone, Debug, Default)]
@@ -59,15 +59,49 @@ fn collector(row: Row, signal: Signal) -> String {
         None => (String::new(), "[]".to_owned()),
     };
     let signal = signal.name();
+    // Pipelines behind the first one, which the connector feeds.
+    let ways = match row {
+        Row::Routing => routing::WAYS,
+        _ => 0,
+    };
+    let exporter = |id: &str| {
+        format!(
+            "  {id}:\n    endpoint: {{sink}}\n    compression: {}\n    tls: {{ insecure: true }}\n    \
+             sending_queue: {{ enabled: false }}\n    retry_on_failure: {{ enabled: false }}\n",
+            row.exported()
+        )
+    };
+    let (mut connectors, mut exporters, mut pipelines) =
+        (String::new(), String::new(), String::new());
+    for way in 0..ways {
+        exporters += &exporter(&format!("otlp_grpc/{way}"));
+        pipelines += &format!(
+            "    {signal}/{way}:\n      receivers: [routing]\n      exporters: [otlp_grpc/{way}]\n"
+        );
+    }
+    let first = match ways {
+        0 => {
+            exporters = exporter("otlp_grpc");
+            "otlp_grpc"
+        }
+        _ => {
+            connectors = "connectors:\n  routing:\n    table:\n".to_owned();
+            for (condition, way) in routing::table() {
+                connectors += &format!(
+                    "      - {{ condition: '{condition}', pipelines: [{signal}/{way}] }}\n"
+                );
+            }
+            "routing"
+        }
+    };
     format!(
         "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpoint: {{listen}}\n        max_recv_msg_size_mib: 64\n\
-         {processors}\
-         exporters:\n  otlp_grpc:\n    endpoint: {{sink}}\n    compression: {}\n    tls: {{ insecure: true }}\n    \
-         sending_queue: {{ enabled: false }}\n    retry_on_failure: {{ enabled: false }}\n\
+         {processors}{connectors}\
+         exporters:\n{exporters}\
          service:\n  telemetry:\n    logs: {{ level: warn }}\n    metrics:\n      level: basic\n      readers:\n        \
          - pull: {{ exporter: {{ prometheus: {{ host: 127.0.0.1, port: {{metrics_port}} }} }} }}\n  \
-         pipelines:\n    {signal}:\n      receivers: [otlp]\n      processors: {listed}\n      exporters: [otlp_grpc]\n",
-        row.exported()
+         pipelines:\n    {signal}:\n      receivers: [otlp]\n      processors: {listed}\n      exporters: [{first}]\n\
+         {pipelines}"
     )
 }
 
@@ -154,6 +188,9 @@ fn peer(options: &Options, row: Row, name: &str) -> Result<Result<Peer, Absent>,
             raw: false,
             limit: false,
         }),
+        "otelcol" if row == Row::Routing => {
+            Err("cannot: it is built without the connector routing".to_owned())
+        }
         "otelcol" => missing(given.otelcol.as_ref(), "--otelcol or TRUNKLINE_OTELCOL").map(|path| Peer {
             name: name.to_owned(),
             command: program(&path, "--config {config}"),
@@ -213,6 +250,11 @@ mod tests {
                 "{name}"
             );
             assert!(!config.contains("{{"), "{name}: {config}");
+            assert_eq!(
+                config.matches("condition: ").count(),
+                if row == Row::Routing { 100 } else { 0 },
+                "{name}"
+            );
         }
     }
 }

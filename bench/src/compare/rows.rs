@@ -26,10 +26,12 @@ pub enum Row {
     Ottl(Statements),
     /// Plain in, plain out; an OTTL condition drops 95 of 100 items.
     Filter,
+    /// Plain in, plain out, by two pipelines; 100 conditions on a resource attribute say which.
+    Routing,
 }
 
 /// The names of `--row`.
-pub const ALL: [(&str, Row); 11] = [
+pub const ALL: [(&str, Row); 12] = [
     ("limit", Row::Limit),
     ("plain", Row::Plain),
     ("attributes", Row::Attributes),
@@ -41,6 +43,7 @@ pub const ALL: [(&str, Row); 11] = [
     ("ottl-set-10", Row::Ottl(Statements::Conditional(10))),
     ("ottl-set-100", Row::Ottl(Statements::Conditional(100))),
     ("filter", Row::Filter),
+    ("routing", Row::Routing),
 ];
 
 impl Row {
@@ -68,6 +71,9 @@ impl Row {
                 "plain in, plain out; OTTL: set an attribute by a condition, 10 or 100 times"
             }
             Row::Filter => "plain in, plain out; an OTTL condition drops 95 of 100 items",
+            Row::Routing => {
+                "plain in, plain out by two pipelines; 100 conditions on a resource attribute"
+            }
         }
     }
 
@@ -76,7 +82,9 @@ impl Row {
         match self {
             Row::Limit => &["copy", "relay"],
             Row::Plain => &["relay", "trunkline", "otelcol", "rotel"],
-            Row::Attributes | Row::Ottl(_) | Row::Filter => &["relay", "trunkline", "otelcol"],
+            Row::Attributes | Row::Ottl(_) | Row::Filter | Row::Routing => {
+                &["relay", "trunkline", "otelcol"]
+            }
             Row::GzipPlain => &["relay-inflate", "trunkline", "otelcol"],
             Row::GzipGzip | Row::GzipUntouched => &["otelcol", "trunkline", "relay"],
         }
@@ -85,9 +93,12 @@ impl Row {
     /// What bodies are sent in.
     pub fn sent(self) -> Compression {
         match self {
-            Row::Limit | Row::Plain | Row::Attributes | Row::Ottl(_) | Row::Filter => {
-                Compression::None
-            }
+            Row::Limit
+            | Row::Plain
+            | Row::Attributes
+            | Row::Ottl(_)
+            | Row::Filter
+            | Row::Routing => Compression::None,
             Row::GzipPlain | Row::GzipGzip | Row::GzipUntouched => Compression::Gzip,
         }
     }
@@ -116,7 +127,7 @@ impl Row {
             )
         };
         match self {
-            Row::Limit | Row::Plain | Row::GzipUntouched => None,
+            Row::Limit | Row::Plain | Row::GzipUntouched | Row::Routing => None,
             Row::Attributes | Row::GzipPlain | Row::GzipGzip => Some((
                 "attributes",
                 "    actions:\n      \

@@ -14,7 +14,7 @@ mod random;
 mod spans;
 #[cfg(test)]
 mod tests;
-mod words;
+pub mod words;
 
 pub use pool::{Compression, Encoding, Pool, Shape};
 pub use random::Random;

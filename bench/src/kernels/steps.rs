@@ -8,7 +8,7 @@ use trunkline_proto::batch::{
 };
 use trunkline_proto::{Batch, Signal};
 
-use super::{ottl, variants::Variant};
+use super::{ottl, routing, variants::Variant};
 
 /// What a kernel works on.
 pub struct Work {
@@ -18,6 +18,7 @@ pub struct Work {
     /// Kept from request to request, as a core keeps its output buffer.
     pub out: Vec<u8>,
     pub programs: ottl::Programs,
+    pub routes: routing::Routes,
 }
 
 pub type Step = fn(&mut Work) -> Result<(), BatchError>;
@@ -34,7 +35,7 @@ pub struct Kernel {
 }
 
 /// All of them, in the order in which they are run.
-pub const KERNELS: [Kernel; 22] = [
+pub const KERNELS: [Kernel; 23] = [
     Kernel {
         name: "copy",
         what: "the request's bytes, copied: the floor for anything that writes",
@@ -199,6 +200,13 @@ pub const KERNELS: [Kernel; 22] = [
             splice(w)
         },
     },
+    Kernel {
+        name: "routing",
+        what: "a decoded request opened, and parted by 100 conditions on resources",
+        prepare: decode,
+        variant: Variant::Generated,
+        run: route,
+    },
 ];
 
 fn nothing(_: &mut Work) -> Result<(), BatchError> {
@@ -212,7 +220,7 @@ fn copy(w: &mut Work) -> Result<(), BatchError> {
     Ok(())
 }
 
-fn decode(w: &mut Work) -> Result<(), BatchError> {
+pub fn decode(w: &mut Work) -> Result<(), BatchError> {
     let batch = Batch::from_protobuf(w.signal, w.payload.clone())?;
     black_box(batch.item_count());
     w.batch = Some(batch);
@@ -352,4 +360,11 @@ fn filter(w: &mut Work) -> Result<(), BatchError> {
         (Some(batch), Some(executor)) => ottl::filter(executor, batch, level),
         _ => Ok(()),
     }
+}
+
+fn route(w: &mut Work) -> Result<(), BatchError> {
+    if let Some(batch) = &mut w.batch {
+        black_box(routing::run(&mut w.routes, batch)?);
+    }
+    Ok(())
 }
