@@ -83,7 +83,7 @@ impl Columns {
         self.frame
             .load(data, chunk)
             .map_err(|error| broken(error.into()))?;
-        state.begin(chunk.len(), self.arounds.len(), self.memos);
+        state.begin(chunk.len(), self.arounds.len(), self.memos, self.shared);
         selection.clear();
         selection.extend(0..chunk.len() as u16);
         if self.frame.any_odd() {

@@ -147,6 +147,7 @@ fn expr(of: &Expr) -> Described {
         Expr::IsRootSpan(_) => leaf("IsRootSpan"),
         Expr::Coalesce(parts) => node("Coalesce", Mark::Kernel, parts.iter().map(expr).collect()),
         Expr::Call(call) => converter(call),
+        Expr::Shared { at, of } => node(format!("shared {at}"), Mark::Kernel, vec![expr(of)]),
         Expr::Rows { lifted: true, .. } => node("value", Mark::Lifted, Vec::new()),
         Expr::Rows { .. } => node("value", Mark::Rows(NO_KERNEL), Vec::new()),
     }

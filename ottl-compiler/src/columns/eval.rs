@@ -44,6 +44,7 @@ pub(super) enum Op {
     Const(Cell),
     Slot(usize),
     Around(usize),
+    Shared(usize),
     Temp(usize),
 }
 
@@ -79,6 +80,10 @@ impl<'a> Exec<'a> {
             Op::Slot(slot) => View::Column(self.frame.column(slot)),
             Op::Around(at) => match self.state.around.get(at) {
                 Some((_, column)) => View::Column(column),
+                None => View::Const((kind::NIL, 0)),
+            },
+            Op::Shared(at) => match self.state.shared.get(at) {
+                Some(shared) => View::Column(&shared.column),
                 None => View::Const((kind::NIL, 0)),
             },
             Op::Temp(at) => match self.state.temps.get(at) {
@@ -195,6 +200,7 @@ impl<'a> Exec<'a> {
             }
             Expr::Coalesce(parts) => self.coalesce(parts, selection),
             Expr::Call(call) => self.call(call, selection),
+            Expr::Shared { at, of } => self.shared(*at, of, selection),
             Expr::Rows { node, lifted } => {
                 let make = |exec: &mut Self, p: u16| {
                     let Some(row) = exec.frame.rows().get(usize::from(p)).copied() else {

@@ -36,6 +36,11 @@ pub(super) enum Expr {
     /// Whether this column, a span id's, is all zero.
     IsRootSpan(usize),
     Coalesce(Vec<Expr>),
+    /// What others compute as well, by its number among such.
+    Shared {
+        at: usize,
+        of: Box<Expr>,
+    },
     Call(Box<CallExpr>),
     /// Computed by the evaluator by rows; of each group of rows in the same entity once, if it
     /// reads nothing but what is around the rows.

@@ -11,6 +11,7 @@ use super::{
     expr::{Action, Arg, Around, CallExpr, Expr, Form, KeepKeys, Kernel, Take, Test, What},
     patterns::Pattern,
     plan::{Reason, signal_of, wider},
+    share::Shares,
 };
 use crate::{
     contexts::{Context, Store, Write},
@@ -36,6 +37,7 @@ pub(super) struct Lower {
     pub memos: usize,
     /// What nodes read that are left to the evaluator by rows.
     pub row_reads: Vec<Footprint>,
+    pub shares: Shares,
 }
 
 impl Lower {
@@ -50,6 +52,7 @@ impl Lower {
             constant_bytes: ZEROS,
             memos: 0,
             row_reads: Vec::new(),
+            shares: Shares::default(),
         }
     }
 
@@ -169,7 +172,8 @@ impl Lower {
     }
 
     pub fn expr(&mut self, node: &Node) -> Expr {
-        self.kernel(node).unwrap_or_else(|| self.rows(node))
+        let of = self.kernel(node).unwrap_or_else(|| self.rows(node));
+        self.shares.share(node, of)
     }
 
     fn kernel(&mut self, node: &Node) -> Option<Expr> {
@@ -493,7 +497,7 @@ fn form_of(store: Store) -> Option<(Field, Form)> {
 }
 
 /// Whether a value is the same every time that what it reads is.
-fn is_pure(node: &Node) -> bool {
+pub(super) fn is_pure(node: &Node) -> bool {
     match node {
         Node::Const(_) | Node::Local { .. } => true,
         Node::Path(path) => path.keys.iter().all(|key| match key {

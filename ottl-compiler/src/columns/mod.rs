@@ -14,6 +14,9 @@
 //! goes through the rows, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
 //! `actions` run expressions, with `patterns` and `simple` for patterns; `cells` is what columns
 //! hold, `state` what is kept, and `describe` tells people of the plan.
+//! goes through the rows, `share` finds what statements have in common, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
+//! `actions` run expressions, `cells` is what columns hold, `state` what is kept, and `describe`
+//! tells people of the plan.
 
 mod actions;
 mod calls;
@@ -28,6 +31,7 @@ mod lower;
 mod patterns;
 mod plan;
 mod simple;
+mod share;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;

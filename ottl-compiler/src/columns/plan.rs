@@ -87,6 +87,8 @@ pub(super) struct Columns {
     pub frame: Frame,
     pub arounds: Vec<Around>,
     pub memos: usize,
+    /// Number of values that are shared.
+    pub shared: usize,
     /// Number of slots of attributes.
     pub keys: usize,
 }
@@ -173,12 +175,17 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
         false => {
             let mut lower = Lower::new(program.context);
             let conditions = program.conditions.iter();
-            let tests = conditions
-                .map(|of| lower.condition(&of.condition))
-                .collect();
+            let tests = conditions.map(|of| lower.condition(&of.condition));
+            let mut tests: Vec<Test> = tests.collect();
+            let mut exprs = Vec::new();
+            tests.iter_mut().for_each(|test| test.exprs_mut(&mut exprs));
+            let shared = lower.shares.settle(exprs.into_iter());
             let of = Conditions::new(tests, &lower);
-            let mut columns = columns(lower)?;
-            columns.frame = columns.frame.reading();
+            let few = lower.others == Others::None;
+            let mut columns = columns(lower, shared)?;
+            if few {
+                columns.frame = columns.frame.reading();
+            }
             Some(Box::new(Gate { columns, of }))
         }
     };
@@ -211,19 +218,26 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
             let test = lower.condition(&statement.condition);
             let action = lower.editor(&statement.editor)?;
             writes.extend(&statement.writes);
+            lower.shares.wrote(&statement.writes);
             steps.push(Step { test, action });
             at += 1;
         }
+        let mut exprs = Vec::new();
+        for step in &mut steps {
+            step.test.exprs_mut(&mut exprs);
+            step.action.exprs_mut(&mut exprs);
+        }
+        let shared = lower.shares.settle(exprs.into_iter());
         parts.push(Part::Columns(Box::new(Stage {
             statements: from..at,
             steps,
-            columns: columns(lower)?,
+            columns: columns(lower, shared)?,
         })));
     }
     Ok(Plan::Parts { gate, parts })
 }
 
-fn columns(lower: Lower) -> Result<Columns, Reason> {
+fn columns(lower: Lower, shared: usize) -> Result<Columns, Reason> {
     let context = lower.context;
     let (Some(signal), Some(level)) = (signal_of(context), context.level()) else {
         return Err(Reason::Context);
@@ -239,6 +253,7 @@ fn columns(lower: Lower) -> Result<Columns, Reason> {
         frame,
         arounds: lower.arounds,
         memos: lower.memos,
+        shared,
         keys: keys.len(),
     })
 }

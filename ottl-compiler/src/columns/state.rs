@@ -23,6 +23,8 @@ pub(super) struct State {
     /// By position, the first position in the same entity.
     pub leaders: Vec<u16>,
     pub memos: Vec<Memo>,
+    /// Columns that statements share.
+    pub shared: Vec<Shared>,
     /// Selections to be used again.
     pool: Vec<Vec<u16>>,
     /// By position, when a statement failed there last.
@@ -47,7 +49,7 @@ pub(super) struct Failed {
 
 impl State {
     /// Begins a chunk of so many rows.
-    pub fn begin(&mut self, rows: usize, arounds: usize, memos: usize) {
+    pub fn begin(&mut self, rows: usize, arounds: usize, memos: usize, shared: usize) {
         self.depth = 0;
         self.boxed.clear();
         if self.around.len() < arounds {
@@ -61,6 +63,10 @@ impl State {
             self.memos.resize_with(memos, Memo::default);
         }
         self.memos.iter_mut().for_each(Memo::begin);
+        if self.shared.len() < shared {
+            self.shared.resize_with(shared, Shared::default);
+        }
+        self.shared.iter_mut().for_each(|of| of.begun = false);
         self.failed.resize(self.failed.len().max(rows), 0);
         self.marks.resize(self.marks.len().max(rows), false);
         self.failures.clear();
@@ -130,6 +136,41 @@ impl State {
 
     pub fn boxed_value(&self, index: u64) -> Option<&Value> {
         self.boxed.get(index as usize)
+    }
+}
+
+/// A column of what statements share, and where it was computed.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub column: Column,
+    known: Vec<bool>,
+    /// It is of this chunk.
+    begun: bool,
+}
+
+impl Shared {
+    /// Forgets what was computed for another chunk.
+    pub fn begin(&mut self, rows: usize) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.column.resize(rows);
+            self.known.clear();
+            self.known.resize(rows, false);
+        }
+    }
+
+    pub fn is_known(&self, position: u16) -> bool {
+        self.known.get(usize::from(position)) == Some(&true)
+    }
+
+    pub fn set(&mut self, position: u16, cell: Cell) {
+        let p = usize::from(position);
+        let (kinds, bits) = self.column.parts_mut();
+        if let (Some(kind), Some(payload), Some(known)) =
+            (kinds.get_mut(p), bits.get_mut(p), self.known.get_mut(p))
+        {
+            (*kind, *payload) = cell;
+            *known = true;
+        }
     }
 }
 

@@ -200,7 +200,8 @@ fn map_of(context: Context) -> &'static str {
     }
 }
 
-fn statement(context: Context, paths: &[&'static str], r: &mut Rng) -> String {
+/// A statement; some of its values are among those `shared` by all of the program.
+fn statement(context: Context, paths: &[&'static str], shared: &[String], r: &mut Rng) -> String {
     // Whoever writes to what is around the rows makes all of the program run by rows.
     let around = r.one_in(40);
     let targets: Vec<&str> = paths
@@ -209,7 +210,8 @@ fn statement(context: Context, paths: &[&'static str], r: &mut Rng) -> String {
         .filter(|path| around || path.starts_with(context.name()))
         .collect();
     let target = targets[r.below(targets.len())];
-    let editor = match r.below(8) {
+    let again = shared[r.below(shared.len())].as_str();
+    let editor = match r.below(9) {
         0 => EDITORS[r.below(EDITORS.len())].replace("{}", target),
         1 | 2 => {
             let of = MORE_EDITORS[r.below(MORE_EDITORS.len())];
@@ -229,11 +231,13 @@ fn statement(context: Context, paths: &[&'static str], r: &mut Rng) -> String {
             let list = format!("Concat([{}, \"-\", {{}}], \"/\")", "{}");
             format!("set({target}, {})", fill(&list, paths, r))
         }
+        7 => format!("set({target}, {again})"),
         _ => format!("set({target}, {})", paths[r.below(paths.len())]),
     };
-    match r.one_in(2) {
-        true => editor,
-        false => {
+    match r.below(5) {
+        0 | 1 => editor,
+        2 => format!("{editor} where {again} != nil"),
+        _ => {
             let condition = CONDITIONS[r.below(CONDITIONS.len())];
             format!("{editor} where {}", fill(condition, paths, r))
         }
@@ -299,9 +303,14 @@ const CONTEXTS: [Context; 7] = [
     Context::Scope,
 ];
 
+/// Whether a plan has a value that several statements share.
+fn shares(of: &Described) -> bool {
+    of.text.starts_with("shared") || of.of.iter().any(shares)
+}
+
 fn run_random(seed: u64, rounds: usize) {
     let r = &mut Rng::new(seed);
-    let (mut ran, mut failed, mut columns) = (0, 0, 0);
+    let (mut ran, mut failed, mut columns, mut shared) = (0, 0, 0, 0);
     for round in 0..rounds {
         // Spans and log records are what most statements are about.
         let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 0, 5, 2, 3, 4, 5, 2, 6][round % 14]];
@@ -310,8 +319,13 @@ fn run_random(seed: u64, rounds: usize) {
         if !r.one_in(8) {
             paths.retain(|path| !path.contains("cache"));
         }
+        let mut value = || match r.one_in(3) {
+            true => format!("{}[\"a\"]", fill("ParseJSON({})", &paths, r)),
+            false => fill(FUNCTIONS[r.below(FUNCTIONS.len())], &paths, r),
+        };
+        let values = [value(), value()];
         let statements: Vec<String> = (0..1 + r.below(6))
-            .map(|_| statement(context, &paths, r))
+            .map(|_| statement(context, &paths, &values, r))
             .collect();
         let sources: Vec<&str> = statements.iter().map(String::as_str).collect();
         let sources: Vec<&str> = sources
@@ -333,6 +347,7 @@ fn run_random(seed: u64, rounds: usize) {
         let program = Arc::new(program);
         let mut executor = Executor::new(program.clone());
         columns += usize::from(executor.has_columns());
+        shared += usize::from(executor.describe().iter().any(shares));
         for _ in 0..3 {
             let batch = random(signal_of(context), r);
             failed += hold(&program, &mut executor, &batch);
@@ -341,6 +356,7 @@ fn run_random(seed: u64, rounds: usize) {
     }
     assert!(ran > rounds && failed > rounds / 2, "{ran} {failed}");
     assert!(columns * 3 > rounds * 2, "{columns} of {rounds}");
+    assert!(shared * 8 > rounds, "{shared} of {rounds}");
 }
 
 #[test]

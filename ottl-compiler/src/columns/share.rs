@@ -1,0 +1,254 @@
+//! Common subexpressions: what several statements compute from the same places is computed once a
+//! row, until a statement writes to one of those places. Which values are the same is decided when
+//! the plan is made; a value that turned out to be needed once only is left as it was.
+
+use super::{
+    eval::{Exec, Op},
+    expr::{Action, Arg, Expr, Test},
+    lower::is_pure,
+};
+use crate::{
+    program::{Argument, Call, Footprint, KeyNode, Node, footprint},
+    value::Value,
+};
+
+/// The values that the statements of a stage share.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    known: Vec<Share>,
+}
+
+#[derive(Debug)]
+struct Share {
+    node: Node,
+    reads: Vec<Footprint>,
+    /// Nothing was written yet to what it reads.
+    holds: bool,
+    uses: u32,
+}
+
+impl Shares {
+    /// The value of a node, shared with others that are the same.
+    pub fn share(&mut self, node: &Node, of: Expr) -> Expr {
+        let costs = match (node, &of) {
+            (_, Expr::Const(_) | Expr::IsRootSpan(_)) => false,
+            (Node::Call(_) | Node::Index { .. }, _) | (_, Expr::Rows { .. }) => true,
+            _ => false,
+        };
+        if !costs || !is_pure(node) || has_local(node) {
+            return of;
+        }
+        let mut known = self.known.iter_mut().enumerate();
+        let at = match known.find(|(_, share)| share.holds && same(&share.node, node)) {
+            Some((at, share)) => {
+                share.uses += 1;
+                at
+            }
+            None => {
+                self.known.push(Share {
+                    node: node.clone(),
+                    reads: footprint::of_node(node),
+                    holds: true,
+                    uses: 1,
+                });
+                self.known.len() - 1
+            }
+        };
+        let of = Box::new(of);
+        Expr::Shared { at, of }
+    }
+
+    /// A statement wrote to these places.
+    pub fn wrote(&mut self, writes: &[Footprint]) {
+        for share in &mut self.known {
+            let mut reads = share.reads.iter();
+            share.holds &= !reads.any(|read| writes.iter().any(|write| write.overlaps(read)));
+        }
+    }
+
+    /// Takes out what is used once, and numbers the others; how many they are.
+    pub fn settle<'e>(&self, exprs: impl Iterator<Item = &'e mut Expr>) -> usize {
+        let mut numbers: Vec<Option<usize>> = vec![None; self.known.len()];
+        let mut count = 0;
+        for (share, number) in self.known.iter().zip(&mut numbers) {
+            if share.uses > 1 {
+                *number = Some(count);
+                count += 1;
+            }
+        }
+        for expr in exprs {
+            settle(expr, &numbers);
+        }
+        count
+    }
+}
+
+fn settle(expr: &mut Expr, numbers: &[Option<usize>]) {
+    while let Expr::Shared { at, of } = expr {
+        if let Some(number) = numbers.get(*at).copied().flatten() {
+            *at = number;
+            settle(of, numbers);
+            return;
+        }
+        let inner = std::mem::replace(&mut **of, Expr::Const((0, 0)));
+        *expr = inner;
+    }
+    match expr {
+        Expr::Nested { of, .. } | Expr::Negate(of) => settle(of, numbers),
+        Expr::Math { first, rest } => {
+            settle(first, numbers);
+            rest.iter_mut().for_each(|(_, of)| settle(of, numbers));
+        }
+        Expr::Coalesce(parts) => parts.iter_mut().for_each(|of| settle(of, numbers)),
+        Expr::Call(call) => {
+            for arg in &mut call.args {
+                match arg {
+                    Arg::Known => {}
+                    Arg::Value(of) => settle(of, numbers),
+                    Arg::Items(items) => items.iter_mut().for_each(|of| settle(of, numbers)),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Test {
+    /// The values that it asks.
+    pub fn exprs_mut<'e>(&'e mut self, out: &mut Vec<&'e mut Expr>) {
+        match self {
+            Test::All(parts) | Test::Any(parts) => {
+                parts.iter_mut().for_each(|part| part.exprs_mut(out));
+            }
+            Test::Not(inner) | Test::Lifted(inner) => inner.exprs_mut(out),
+            Test::Compare { left, right, .. } => out.extend([left, right]),
+            Test::Value(of) => out.push(of),
+            Test::Const(_) | Test::Rows(_) => {}
+        }
+    }
+}
+
+impl Action {
+    /// The values that it takes.
+    pub fn exprs_mut<'e>(&'e mut self, out: &mut Vec<&'e mut Expr>) {
+        if let Action::Set { value, .. } = self {
+            out.push(value);
+        }
+    }
+}
+
+/// Whether it has a parameter of a lambda that is around it.
+fn has_local(node: &Node) -> bool {
+    let argument = |argument: &Argument| match argument {
+        Argument::Value { node, .. } => has_local(node),
+        Argument::Items { nodes, .. } => nodes.iter().any(has_local),
+        Argument::Lambda(_) => true,
+        _ => false,
+    };
+    match node {
+        Node::Local { .. } => true,
+        Node::Const(_) => false,
+        Node::Path(path) => path.keys.iter().any(|key| match key {
+            KeyNode::Computed(node) => has_local(node),
+            KeyNode::Const(_) => false,
+        }),
+        Node::Call(call) => call.args.iter().any(argument),
+        Node::Index { of, keys } => has_local(of) || keys.iter().any(has_local),
+        Node::Math { first, rest } => has_local(first) || rest.iter().any(|(_, of)| has_local(of)),
+        Node::Negate(of) => has_local(of),
+        Node::List(nodes) => nodes.iter().any(has_local),
+        Node::Map(entries) => entries.iter().any(|(_, of)| has_local(of)),
+    }
+}
+
+/// Whether both are computed alike.
+fn same(a: &Node, b: &Node) -> bool {
+    let all =
+        |a: &[Node], b: &[Node]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+    match (a, b) {
+        (Node::Const(a), Node::Const(b)) => same_value(a, b),
+        (Node::Path(a), Node::Path(b)) => {
+            let same_key = |keys: (&KeyNode, &KeyNode)| match keys {
+                (KeyNode::Const(a), KeyNode::Const(b)) => a == b,
+                (KeyNode::Computed(a), KeyNode::Computed(b)) => same(a, b),
+                _ => false,
+            };
+            a.context == b.context
+                && std::ptr::eq(a.def, b.def)
+                && a.keys.len() == b.keys.len()
+                && a.keys.iter().zip(&b.keys).all(same_key)
+        }
+        (Node::Call(a), Node::Call(b)) => same_call(a, b),
+        (Node::Index { of: a, keys: k }, Node::Index { of: b, keys: l }) => same(a, b) && all(k, l),
+        (Node::Math { first: a, rest: r }, Node::Math { first: b, rest: s }) => {
+            let mut operands = r.iter().zip(s);
+            same(a, b)
+                && r.len() == s.len()
+                && operands.all(|((op, a), (other, b))| op == other && same(a, b))
+        }
+        (Node::Negate(a), Node::Negate(b)) => same(a, b),
+        (Node::List(a), Node::List(b)) => all(a, b),
+        (Node::Map(a), Node::Map(b)) => {
+            let mut entries = a.iter().zip(b);
+            a.len() == b.len() && entries.all(|((k, a), (l, b))| k == l && same(a, b))
+        }
+        _ => false,
+    }
+}
+
+/// Zeros of different sign are equal and not the same.
+fn same_value(a: &Value, b: &Value) -> bool {
+    a == b && format!("{a:?}") == format!("{b:?}")
+}
+
+fn same_call(a: &Call, b: &Call) -> bool {
+    let argument = |arguments: (&Argument, &Argument)| match arguments {
+        (Argument::Absent, Argument::Absent) => true,
+        (Argument::Value { node: a, want: w }, Argument::Value { node: b, want: x }) => {
+            w == x && same(a, b)
+        }
+        (Argument::Items { nodes: a, want: w }, Argument::Items { nodes: b, want: x }) => {
+            let mut nodes = a.iter().zip(b);
+            w == x && a.len() == b.len() && nodes.all(|(a, b)| same(a, b))
+        }
+        (Argument::Literal(a), Argument::Literal(b)) => same_value(a, b),
+        (Argument::Regex(a), Argument::Regex(b)) => a.as_str() == b.as_str(),
+        (Argument::Function(a), Argument::Function(b)) => std::ptr::eq(*a, *b),
+        _ => false,
+    };
+    std::ptr::eq(a.function, b.function)
+        && a.args.len() == b.args.len()
+        && a.args.iter().zip(&b.args).all(argument)
+}
+
+impl Exec<'_> {
+    /// A value that others share: computed where nobody has asked for it yet. Where it fails it is
+    /// computed anew by whoever asks next, to fail again.
+    pub fn shared(&mut self, at: usize, of: &Expr, selection: &mut Vec<u16>) -> Op {
+        let rows = self.frame.rows().len();
+        let mut todo = self.state.copy(&[]);
+        if let Some(shared) = self.state.shared.get_mut(at) {
+            shared.begin(rows);
+            todo.extend(selection.iter().filter(|p| !shared.is_known(**p)));
+        }
+        if !todo.is_empty() {
+            let before = self.state.failures.len();
+            let value = self.eval(of, &mut todo);
+            let mut shared = match self.state.shared.get_mut(at) {
+                Some(shared) => std::mem::take(shared),
+                None => return value,
+            };
+            let view = self.view(value);
+            todo.iter().for_each(|p| shared.set(*p, view.get(*p)));
+            if let Some(slot) = self.state.shared.get_mut(at) {
+                *slot = shared;
+            }
+            self.state.drop_failed(selection, before);
+            if self.frame.any_odd() {
+                selection.retain(|p| !self.frame.is_odd(*p));
+            }
+        }
+        self.state.give(todo);
+        Op::Shared(at)
+    }
+}
