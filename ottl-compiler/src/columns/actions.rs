@@ -29,6 +29,9 @@ impl Exec<'_> {
             Action::Set { slot, take, value } => self.set(*slot, *take, value, selection),
             Action::Remove(slot) => self.frame.remove(*slot, selection),
             Action::Keep(keep) => self.keep(keep, selection),
+            Action::Map(map) => self.edit_map(map, selection),
+            Action::Assign { spot, value } => self.assign(spot, value, selection),
+            Action::Edit { spot, call, args } => self.edit(spot, call, args, selection),
             Action::Truncate {
                 limit,
                 safe,
@@ -96,7 +99,7 @@ impl Exec<'_> {
 
     /// What a target makes of a value. Where the reference leaves something behind although it
     /// fails, the row is given up.
-    fn taken(&mut self, take: Take, p: u16, cell: Cell) -> Result<Cell, Failure> {
+    pub fn taken(&mut self, take: Take, p: u16, cell: Cell) -> Result<Cell, Failure> {
         let wanted = |wanted| Failure::Setter {
             wanted,
             got: cells::type_name(&self.state.boxed, cell),
@@ -337,7 +340,7 @@ impl Exec<'_> {
             let quick = pattern.and_then(|pattern| pattern.replace(text, by, &mut out));
             let result = match quick {
                 Some(any) => Ok(any),
-                None => functions::replaced(&args, whole, text, &mut out),
+                None => functions::replaced(&args, whole, 1, text, &mut out),
             };
             let cell = match result {
                 Ok(false) => Ok((kind::NIL, 0)),

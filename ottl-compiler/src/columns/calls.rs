@@ -12,7 +12,7 @@ use trunkline_proto::batch::frame::kind;
 use super::{
     cells::{self, Cell, cell},
     eval::{Exec, Op},
-    expr::{Arg, CallExpr, Kernel},
+    expr::{Arg, CallExpr, Expr, Kernel},
     state::Known,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Where an argument's value is.
-enum Operand {
+pub(super) enum Operand {
     Known,
     Value(Op),
     Items(SmallVec<[Op; 4]>),
@@ -33,19 +33,7 @@ enum Operand {
 
 impl Exec<'_> {
     pub fn call(&mut self, call: &CallExpr, selection: &mut Vec<u16>) -> Op {
-        let mut operands: SmallVec<[Operand; 4]> = SmallVec::new();
-        for arg in &call.args {
-            operands.push(match arg {
-                Arg::Known => Operand::Known,
-                Arg::Value(expr) => Operand::Value(self.eval(expr, selection)),
-                Arg::Items(exprs) => Operand::Items(
-                    exprs
-                        .iter()
-                        .map(|expr| self.eval(expr, selection))
-                        .collect(),
-                ),
-            });
-        }
+        let operands = self.operands(&call.call, &call.args, selection);
         if let (Some(pattern), Some(Operand::Value(op))) = (&call.pattern, operands.first())
             && pattern.is_quick()
         {
@@ -84,6 +72,60 @@ impl Exec<'_> {
         })
     }
 
+    /// The arguments of a call.
+    pub fn operands(
+        &mut self,
+        call: &Call,
+        args: &[Arg],
+        selection: &mut Vec<u16>,
+    ) -> SmallVec<[Operand; 4]> {
+        let mut operands: SmallVec<[Operand; 4]> = SmallVec::new();
+        // What was computed before, and what is wanted of it.
+        let mut before: SmallVec<[(Op, Want); 8]> = SmallVec::new();
+        for (arg, argument) in args.iter().zip(&call.args) {
+            operands.push(match (arg, argument) {
+                (Arg::Value(expr), Argument::Value { want, .. }) => {
+                    let op = self.operand(expr, &before, selection);
+                    before.push((op, *want));
+                    Operand::Value(op)
+                }
+                (Arg::Items(exprs), Argument::Items { want, .. }) => {
+                    let mut ops = SmallVec::new();
+                    for expr in exprs {
+                        let op = self.operand(expr, &before, selection);
+                        before.push((op, *want));
+                        ops.push(op);
+                    }
+                    Operand::Items(ops)
+                }
+                _ => Operand::Known,
+            });
+        }
+        operands
+    }
+
+    /// An operand. Where it fails and one before it is not what is wanted, that is what is said:
+    /// it is found out first.
+    fn operand(&mut self, expr: &Expr, before: &[(Op, Want)], selection: &mut Vec<u16>) -> Op {
+        let known = self.state.failures.len();
+        let op = self.eval(expr, selection);
+        for at in known..self.state.failures.len() {
+            let Some(p) = self.state.failures.get(at).map(|failed| failed.position) else {
+                continue;
+            };
+            let mut causes = before.iter().filter_map(|(op, want)| {
+                let value = self.owned(*op, p);
+                coerce(value, *want).err()
+            });
+            if let Some(cause) = causes.next()
+                && let Some(failed) = self.state.failures.get_mut(at)
+            {
+                failed.cause = cause;
+            }
+        }
+        op
+    }
+
     fn compute(&mut self, call: &CallExpr, operands: &[Operand], p: u16) -> Result<Cell, Failure> {
         match (call.kernel, operands) {
             (Kernel::IsMatch, [Operand::Value(op), ..]) => {
@@ -116,6 +158,22 @@ impl Exec<'_> {
             let name = call.function.name;
             return Err(Failure::Function(format!("{name} gives no value")));
         };
+        let result = scalar(&Args {
+            arguments: &call.args,
+            prepared: call.prepared.as_ref(),
+            values: self.arguments(call, operands, p)?,
+            failed: Vec::new(),
+        })?;
+        cell(self.frame, &mut self.state.boxed, result)
+    }
+
+    /// The values of arguments at a position, as they are wanted.
+    pub fn arguments<'c>(
+        &self,
+        call: &'c Call,
+        operands: &[Operand],
+        p: u16,
+    ) -> Result<SmallVec<[Cow<'c, Value>; 4]>, Failure> {
         let mut values = SmallVec::with_capacity(operands.len());
         for (argument, operand) in call.args.iter().zip(operands) {
             values.push(match (argument, operand) {
@@ -135,13 +193,7 @@ impl Exec<'_> {
                 },
             });
         }
-        let result = scalar(&Args {
-            arguments: &call.args,
-            prepared: call.prepared.as_ref(),
-            values,
-            failed: Vec::new(),
-        })?;
-        cell(self.frame, &mut self.state.boxed, result)
+        Ok(values)
     }
 
     fn hash(&mut self, name: &str, bits: u64) -> Result<Cell, Failure> {

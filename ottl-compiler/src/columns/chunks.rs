@@ -84,6 +84,12 @@ impl Columns {
             .load(data, chunk)
             .map_err(|error| broken(error.into()))?;
         state.begin(chunk.len(), self.arounds.len(), self.memos, self.shared);
+        if let Some(empty) = self.cache {
+            state.cache.resize(chunk.len());
+            let (kinds, bits) = state.cache.parts_mut();
+            kinds.fill(empty.0);
+            bits.fill(empty.1);
+        }
         selection.clear();
         selection.extend(0..chunk.len() as u16);
         if self.frame.any_odd() {

@@ -44,6 +44,7 @@ pub struct Described {
     pub of: Vec<Described>,
 }
 
+const ONE_BY_ONE: &str = "the function is called on one value after the other";
 const NO_KERNEL: &str = "there is no kernel for this value";
 
 fn node(text: impl Into<String>, mark: Mark, of: Vec<Described>) -> Described {
@@ -107,6 +108,14 @@ fn statements<'a>(
                 Mark::Kernel
             }
             Action::Replace { .. } => Mark::PerDistinctValue,
+            Action::Assign { value, .. } => {
+                of.push(expr(value));
+                Mark::Kernel
+            }
+            Action::Edit { args, .. } => {
+                of.extend(arguments(args).map(expr));
+                Mark::Rows(ONE_BY_ONE)
+            }
             _ => Mark::Kernel,
         };
         node(&*statement.source, mark, of)
@@ -147,6 +156,9 @@ fn expr(of: &Expr) -> Described {
         Expr::IsRootSpan(_) => leaf("IsRootSpan"),
         Expr::Coalesce(parts) => node("Coalesce", Mark::Kernel, parts.iter().map(expr).collect()),
         Expr::Call(call) => converter(call),
+        Expr::Attributes => leaf("all attributes"),
+        Expr::AttributeCount => leaf("number of attributes"),
+        Expr::Cache => leaf("scratch map"),
         Expr::Shared { at, of } => node(format!("shared {at}"), Mark::Kernel, vec![expr(of)]),
         Expr::Rows { lifted: true, .. } => node("value", Mark::Lifted, Vec::new()),
         Expr::Rows { .. } => node("value", Mark::Rows(NO_KERNEL), Vec::new()),
@@ -154,15 +166,19 @@ fn expr(of: &Expr) -> Described {
 }
 
 fn converter(call: &CallExpr) -> Described {
-    let args = call.args.iter().flat_map(|arg| match arg {
-        Arg::Known => &[][..],
-        Arg::Value(value) => std::slice::from_ref(value),
-        Arg::Items(items) => items,
-    });
+    let args = arguments(&call.args);
     let mark = match (call.memo, call.kernel) {
         (Some(_), _) => Mark::PerDistinctValue,
-        (None, Kernel::Scalar) => Mark::Rows("the function is called on one value after the other"),
+        (None, Kernel::Scalar) => Mark::Rows(ONE_BY_ONE),
         _ => Mark::Kernel,
     };
     node(call.call.function.name, mark, args.map(expr).collect())
+}
+
+fn arguments(args: &[Arg]) -> impl Iterator<Item = &Expr> {
+    args.iter().flat_map(|arg| match arg {
+        Arg::Known => &[][..],
+        Arg::Value(value) => std::slice::from_ref(value),
+        Arg::Items(items) => items,
+    })
 }

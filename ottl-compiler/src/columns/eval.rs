@@ -45,6 +45,7 @@ pub(super) enum Op {
     Slot(usize),
     Around(usize),
     Shared(usize),
+    Cache,
     Temp(usize),
 }
 
@@ -82,6 +83,7 @@ impl<'a> Exec<'a> {
                 Some((_, column)) => View::Column(column),
                 None => View::Const((kind::NIL, 0)),
             },
+            Op::Cache => View::Column(&self.state.cache),
             Op::Shared(at) => match self.state.shared.get(at) {
                 Some(shared) => View::Column(&shared.column),
                 None => View::Const((kind::NIL, 0)),
@@ -200,6 +202,10 @@ impl<'a> Exec<'a> {
             }
             Expr::Coalesce(parts) => self.coalesce(parts, selection),
             Expr::Call(call) => self.call(call, selection),
+            Expr::Attributes => self.attributes(selection),
+            Expr::AttributeCount => self.attribute_count(selection),
+            // Copied, for statements after it may write to it.
+            Expr::Cache => self.each(selection, |exec, p| Ok(exec.view(Op::Cache).get(p))),
             Expr::Shared { at, of } => self.shared(*at, of, selection),
             Expr::Rows { node, lifted } => {
                 let make = |exec: &mut Self, p: u16| {
@@ -298,7 +304,13 @@ impl<'a> Exec<'a> {
         Ok((kind::STRING, bits))
     }
 
-    fn nested(&mut self, of: Op, p: u16, keys: &[index::Key], body: bool) -> Result<Cell, Failure> {
+    pub fn nested(
+        &mut self,
+        of: Op,
+        p: u16,
+        keys: &[index::Key],
+        body: bool,
+    ) -> Result<Cell, Failure> {
         let whole = self.view(of).get(p);
         let any;
         let any = match whole {

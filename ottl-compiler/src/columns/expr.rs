@@ -4,7 +4,7 @@
 use regex::bytes::Regex;
 use trunkline_proto::batch::{Field, Level};
 
-use super::{cells::Cell, patterns::Pattern};
+use super::{cells::Cell, editors::Spot, maps::MapAction, patterns::Pattern};
 use crate::{
     contexts::Width,
     ops::{CompareOp, MathOp},
@@ -36,6 +36,11 @@ pub(super) enum Expr {
     /// Whether this column, a span id's, is all zero.
     IsRootSpan(usize),
     Coalesce(Vec<Expr>),
+    /// All attributes, and how many there are.
+    Attributes,
+    AttributeCount,
+    /// The scratch map.
+    Cache,
     /// What others compute as well, by its number among such.
     Shared {
         at: usize,
@@ -144,6 +149,19 @@ pub(super) enum Action {
         limit: usize,
         safe: bool,
         marker: Vec<u8>,
+    },
+    /// Edits all attributes.
+    Map(MapAction),
+    /// Sets what is within a value, or in the scratch map.
+    Assign {
+        spot: Spot,
+        value: Expr,
+    },
+    /// Edits a value by the editor's function.
+    Edit {
+        spot: Spot,
+        call: Call,
+        args: Vec<Arg>,
     },
     /// Replaces in a string column what a pattern matches.
     Replace {

@@ -8,6 +8,7 @@ use trunkline_proto::batch::{
 
 use super::{
     cells::{Cell, DURATION, TIME, nanos},
+    editors::EMPTY_MAP,
     expr::{Action, Arg, Around, CallExpr, Expr, Form, KeepKeys, Kernel, Take, Test, What},
     patterns::Pattern,
     plan::{Reason, signal_of, wider},
@@ -18,7 +19,7 @@ use crate::{
     functions::Build,
     ops::CompareOp,
     program::{Argument, Call, Condition, Footprint, KeyNode, Node, PathNode, footprint},
-    value::{Value, coerce::Want, index},
+    value::{Text, Value, coerce::Want, index},
 };
 
 /// Marks a slot as that of a field, before it is known how many attributes have one.
@@ -38,6 +39,8 @@ pub(super) struct Lower {
     /// What nodes read that are left to the evaluator by rows.
     pub row_reads: Vec<Footprint>,
     pub shares: Shares,
+    /// The empty scratch map, if there is one.
+    pub cache: Option<Cell>,
 }
 
 impl Lower {
@@ -53,6 +56,7 @@ impl Lower {
             memos: 0,
             row_reads: Vec::new(),
             shares: Shares::default(),
+            cache: None,
         }
     }
 
@@ -60,7 +64,7 @@ impl Lower {
         self.context.level().unwrap_or(Level::Item)
     }
 
-    fn slot(&mut self, key: &[u8]) -> usize {
+    pub fn slot(&mut self, key: &[u8]) -> usize {
         if let Some(slot) = self.keys.iter().position(|known| known == key) {
             return slot;
         }
@@ -83,7 +87,7 @@ impl Lower {
         Some(FIELDS + at)
     }
 
-    fn constant(&mut self, value: &Value) -> Option<Cell> {
+    pub fn constant(&mut self, value: &Value) -> Option<Cell> {
         let mut text = |of, bytes: &[u8]| {
             let at = self.constant_bytes;
             self.constants.push(bytes.to_vec());
@@ -113,6 +117,30 @@ impl Lower {
             at += bytes.len();
             here.then_some(bytes.as_slice())
         })
+    }
+
+    /// Whether an argument is all attributes of the row.
+    fn is_whole(&self, argument: Option<&Argument>) -> bool {
+        matches!(argument, Some(Argument::Value { node: Node::Path(path), .. })
+            if path.context == self.context
+                && path.def.store == Store::Attributes
+                && path.keys.is_empty())
+    }
+
+    /// There is a scratch map, empty at first.
+    pub fn use_cache(&mut self) {
+        if self.cache.is_none() {
+            self.cache = self.constant(&Value::Map(Text::from_slice(&EMPTY_MAP)));
+        }
+    }
+
+    /// The slot of the field that a path shows as it is.
+    pub fn field_slot(&mut self, store: Store) -> Option<usize> {
+        match store {
+            Store::Body => self.field(Field::Body),
+            Store::Text(field) => self.field(field),
+            _ => None,
+        }
     }
 
     fn constant_expr(&mut self, value: &Value) -> Option<Expr> {
@@ -155,6 +183,13 @@ impl Lower {
                 let (left, right) = (self.expr(left), self.expr(right));
                 match (&left, &right) {
                     (Expr::Const(_), Expr::Const(_)) => Test::Rows(condition.clone()),
+                    // They are always there.
+                    (Expr::Attributes, Expr::Const((kind::NIL, _)))
+                    | (Expr::Const((kind::NIL, _)), Expr::Attributes)
+                        if matches!(op, CompareOp::Eq | CompareOp::Ne) =>
+                    {
+                        Test::Const(*op == CompareOp::Ne)
+                    }
                     (Expr::Const(_), _) => Test::Compare {
                         op: flipped(*op),
                         left: right,
@@ -205,24 +240,14 @@ impl Lower {
                 };
                 return Some(Expr::Coalesce(nodes.iter().map(|n| self.expr(n)).collect()));
             }
+            Build::Scalar(_) if call.function.name == "Len" && self.is_whole(call.args.first()) => {
+                self.others = Others::All;
+                return Some(Expr::AttributeCount);
+            }
             Build::Scalar(_) if !call.may_skip() => {}
             _ => return None,
         }
-        let mut args = Vec::with_capacity(call.args.len());
-        for argument in &call.args {
-            args.push(match argument {
-                Argument::Value {
-                    node: Node::Const(_),
-                    ..
-                } => Arg::Known,
-                Argument::Value { node, .. } => Arg::Value(self.expr(node)),
-                Argument::Items { nodes, .. } => {
-                    Arg::Items(nodes.iter().map(|node| self.expr(node)).collect())
-                }
-                Argument::Lambda(_) => return None,
-                _ => Arg::Known,
-            });
-        }
+        let args = self.args(call)?;
         let kernel = match (call.function.name, call.args.as_slice()) {
             ("IsMatch", [Argument::Value { .. }, Argument::Regex(_)]) => Kernel::IsMatch,
             (
@@ -262,6 +287,26 @@ impl Lower {
         })))
     }
 
+    /// The arguments of a call.
+    pub fn args(&mut self, call: &Call) -> Option<Vec<Arg>> {
+        let mut args = Vec::with_capacity(call.args.len());
+        for argument in &call.args {
+            args.push(match argument {
+                Argument::Value {
+                    node: Node::Const(_),
+                    ..
+                } => Arg::Known,
+                Argument::Value { node, .. } => Arg::Value(self.expr(node)),
+                Argument::Items { nodes, .. } => {
+                    Arg::Items(nodes.iter().map(|node| self.expr(node)).collect())
+                }
+                Argument::Lambda(_) => return None,
+                _ => Arg::Known,
+            });
+        }
+        Some(args)
+    }
+
     fn path(&mut self, path: &PathNode) -> Option<Expr> {
         let keys: Option<Vec<index::Key>> = path
             .keys
@@ -296,6 +341,14 @@ impl Lower {
                     }
                 };
                 Some(nested(of, rest, false))
+            }
+            (Store::Attributes, None) if own => {
+                self.others = Others::All;
+                Some(Expr::Attributes)
+            }
+            (Store::Cache, _) if own => {
+                self.use_cache();
+                Some(nested(Expr::Cache, &keys, false))
             }
             (Store::Body, _) => {
                 let of = Expr::Slot(self.field(Field::Body).filter(|_| own)?, Form::Plain);
@@ -344,14 +397,19 @@ impl Lower {
         if let Build::Nothing = call.function.build {
             return Ok(Action::Nothing);
         }
-        self.action(call).ok_or(Reason::NoKernel)
+        if call
+            .target()
+            .is_none_or(|target| target.context != self.context)
+        {
+            return Err(Reason::NoKernel);
+        }
+        let action = self.action(call);
+        let action = action.or_else(|| self.one_value(call));
+        action.ok_or(Reason::NoKernel)
     }
 
     fn action(&mut self, call: &Call) -> Option<Action> {
         let target = call.target()?;
-        if target.context != self.context {
-            return None;
-        }
         let whole = target.def.store == Store::Attributes && target.keys.is_empty();
         match call.function.name {
             "set" => {
@@ -393,6 +451,7 @@ impl Lower {
                 }))
             }
             "truncate_all" if whole => self.truncate(call),
+            _ if whole => self.map_action(call),
             "replace_pattern" | "replace_match" => {
                 let (slot, take) = self.target(target)?;
                 let known = matches!(call.args.get(1), Some(Argument::Regex(_)))

@@ -24,14 +24,16 @@ mod cells;
 mod chunks;
 mod conditions;
 mod describe;
+mod editors;
 mod eval;
 mod expr;
 mod gate;
 mod lower;
+mod maps;
 mod patterns;
 mod plan;
-mod simple;
 mod share;
+mod simple;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -126,7 +128,9 @@ impl Executor {
         counts: &mut Vec<Counts>,
         tell: &mut dyn FnMut(RowFailure<'_>),
     ) -> Result<(), Stopped> {
-        if matches!(self.plan, Plan::Rows(_)) || self.must_stop(mode) {
+        // A scratch map that all rows share.
+        let shares = shared_cache.is_some() && self.program.uses_cache();
+        if matches!(self.plan, Plan::Rows(_)) || self.must_stop(mode) || shares {
             let (program, how) = (&self.program, (mode, self.timed));
             return run::run_timed(program, data, request, how, shared_cache, counts, tell);
         }

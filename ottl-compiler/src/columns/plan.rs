@@ -13,6 +13,7 @@ use trunkline_proto::{
 };
 
 use super::{
+    cells::Cell,
     expr::{Action, Around, Test},
     gate::{Conditions, Gate},
     lower::Lower,
@@ -30,7 +31,7 @@ pub enum Reason {
     Context,
     /// A statement writes to what is around the rows, which rows after it see.
     WritesAround,
-    /// The scratch map.
+    /// The scratch map, where not all statements that it links run over columns together.
     Cache,
     /// An editor that changes the list of rows.
     Structure,
@@ -46,7 +47,9 @@ impl Reason {
         match self {
             Reason::Context => "rows of this context are not in columns",
             Reason::WritesAround => "a statement writes to what is around the rows",
-            Reason::Cache => "the scratch map is used",
+            Reason::Cache => {
+                "the scratch map links statements that do not run over columns together"
+            }
             Reason::Structure => "an editor changes the list of rows",
             Reason::NoKernel => "the editor has no kernel for this target",
             Reason::TooMany => "the statements name too many attributes",
@@ -89,6 +92,8 @@ pub(super) struct Columns {
     pub memos: usize,
     /// Number of values that are shared.
     pub shared: usize,
+    /// The empty scratch map, if there is one.
+    pub cache: Option<Cell>,
     /// Number of slots of attributes.
     pub keys: usize,
 }
@@ -141,7 +146,8 @@ fn dependent(program: &Program) -> Option<Reason> {
         of.flat_map(|statement| statement.reads.iter().chain(&statement.writes))
             .chain(&conditions)
     };
-    if all().any(|print| print.store == Store::Cache) {
+    let cached = |print: &Footprint| print.store == Store::Cache;
+    if conditions.iter().any(cached) {
         return Some(Reason::Cache);
     }
     if program.adds_rows() {
@@ -234,6 +240,10 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
             columns: columns(lower, shared)?,
         })));
     }
+    // Its scratch map is for one stage.
+    if parts.len() > 1 && program.uses_cache() {
+        return Err(Reason::Cache);
+    }
     Ok(Plan::Parts { gate, parts })
 }
 
@@ -254,6 +264,7 @@ fn columns(lower: Lower, shared: usize) -> Result<Columns, Reason> {
         arounds: lower.arounds,
         memos: lower.memos,
         shared,
+        cache: lower.cache,
         keys: keys.len(),
     })
 }

@@ -32,7 +32,9 @@ impl Shares {
     pub fn share(&mut self, node: &Node, of: Expr) -> Expr {
         let costs = match (node, &of) {
             (_, Expr::Const(_) | Expr::IsRootSpan(_)) => false,
-            (Node::Call(_) | Node::Index { .. }, _) | (_, Expr::Rows { .. }) => true,
+            (Node::Call(_) | Node::Index { .. }, _) | (_, Expr::Rows { .. } | Expr::Attributes) => {
+                true
+            }
             _ => false,
         };
         if !costs || !is_pure(node) || has_local(node) {
@@ -131,8 +133,18 @@ impl Test {
 impl Action {
     /// The values that it takes.
     pub fn exprs_mut<'e>(&'e mut self, out: &mut Vec<&'e mut Expr>) {
-        if let Action::Set { value, .. } = self {
-            out.push(value);
+        match self {
+            Action::Set { value, .. } | Action::Assign { value, .. } => out.push(value),
+            Action::Edit { args, .. } => {
+                for arg in args {
+                    match arg {
+                        Arg::Known => {}
+                        Arg::Value(of) => out.push(of),
+                        Arg::Items(items) => out.extend(items),
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }

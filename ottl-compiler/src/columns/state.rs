@@ -23,6 +23,8 @@ pub(super) struct State {
     /// By position, the first position in the same entity.
     pub leaders: Vec<u16>,
     pub memos: Vec<Memo>,
+    /// The scratch map of each row.
+    pub cache: Column,
     /// Columns that statements share.
     pub shared: Vec<Shared>,
     /// Selections to be used again.

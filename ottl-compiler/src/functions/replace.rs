@@ -116,28 +116,29 @@ impl<'a, 'p> Replacement<'a, 'p> {
 }
 
 /// What `replace_pattern`, or if `whole` `replace_match`, makes of a text, at the end of `out`;
-/// whether it makes anything of it.
+/// whether it makes anything of it. The pattern is argument `at`, the replacement the next.
 ///
 /// # Errors
 /// What the arguments, or the function among them, give.
 pub(crate) fn replaced(
     args: &Args<'_>,
     whole: bool,
+    at: usize,
     text: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<bool, Failure> {
     if whole {
-        let glob = args.glob(1)?;
-        let replacement = Replacement::new(args, 2)?.whole()?;
+        let glob = args.glob(at)?;
+        let replacement = Replacement::new(args, at + 1)?.whole()?;
         let matches = glob.is_match(text);
         if matches {
             out.extend_from_slice(&replacement);
         }
         return Ok(matches);
     }
-    let regex = args.regex(1)?;
-    let replacement = Replacement::new(args, 2)?;
-    if !args.has_function(3) && !replacement.template.contains(&b'$') {
+    let regex = args.regex(at)?;
+    let replacement = Replacement::new(args, at + 1)?;
+    if !args.has_function(at + 2) && !replacement.template.contains(&b'$') {
         return Ok(replacement.plain(&regex, text, out));
     }
     match replacement.all(&regex, text)? {

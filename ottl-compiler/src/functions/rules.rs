@@ -79,7 +79,7 @@ fn truncate(args: &Args<'_>) -> Result<Value, Failure> {
 fn replace_pattern(args: &Args<'_>) -> Result<Value, Failure> {
     let text = args.text(0)?;
     let mut out = Vec::with_capacity(text.len());
-    let changed = replace::replaced(args, false, text, &mut out)?;
+    let changed = replace::replaced(args, false, 1, text, &mut out)?;
     Ok(Value::text(if changed { out.as_slice() } else { text }))
 }
 

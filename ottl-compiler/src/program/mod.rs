@@ -15,7 +15,7 @@ pub use args::Args;
 pub use footprint::Footprint;
 
 use crate::{
-    contexts::{Context, PathDef},
+    contexts::{Context, PathDef, Store},
     functions::{Build, Function, Prepared, Scalar},
     ops::{CompareOp, MathOp},
     types::{Type, TypeSet},
@@ -41,6 +41,13 @@ impl Program {
         let mut statements = self.statements.iter();
         conditions.any(|of| footprint::reads(&of.condition).iter().any(of_request))
             || statements.any(|statement| statement.reads.iter().any(of_request))
+    }
+
+    /// Whether statements use the scratch map.
+    pub fn uses_cache(&self) -> bool {
+        let of_cache = |print: &Footprint| print.store == Store::Cache;
+        let mut statements = self.statements.iter();
+        statements.any(|of| of.reads.iter().chain(&of.writes).any(of_cache))
     }
 
     /// Whether a statement may add metrics, which then are rows of this program as well.

@@ -297,11 +297,11 @@ impl Row<'_> {
                     return Ok(());
                 }
                 let args = self.args(call)?;
-                editor(&mut Target { row: self, path }, &args)
+                editor(&mut Target::of_row(self, path), &args)
             }
             (Build::Editor(editor), Some(path)) => {
                 let args = self.args(call)?;
-                editor(&mut Target { row: self, path }, &args)
+                editor(&mut Target::of_row(self, path), &args)
             }
             (Build::RowEditor(editor), _) => {
                 let args = self.args(call)?;

@@ -24,8 +24,9 @@ pub(crate) use paths::{pack_fixed, pack_varints, unpack_fixed, unpack_varints};
 pub(crate) use read::check_body;
 pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
 pub(crate) use sequence::{Pass, run_timed, weight};
+pub(crate) use target::Alone;
 pub use target::{Entries, Target};
-pub(crate) use write::owned_entries;
+pub(crate) use write::{owned_entries, whole_map};
 
 use crate::{contexts::Context, failure::Failure, value::Value};
 

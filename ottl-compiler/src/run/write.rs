@@ -504,7 +504,7 @@ fn id_of<const N: usize>(text: &[u8], wanted: &str) -> Result<[u8; N], Failure> 
 }
 
 /// The encoded map that replaces a whole one; nil empties it.
-fn whole_map(value: &Value) -> Result<Vec<u8>, Failure> {
+pub(crate) fn whole_map(value: &Value) -> Result<Vec<u8>, Failure> {
     match value {
         Value::Map(any) => Ok(any.to_vec()),
         Value::RawMap(_) => {

@@ -105,7 +105,10 @@ fn plans_say_what_runs_how() {
     assert_eq!(distinct.of[1].mark, Mark::PerDistinctValue);
     for (context, statement) in [
         (Context::Span, "set(resource.attributes[\"a\"], span.name)"),
-        (Context::Span, "set(span.cache[\"a\"], 1)"),
+        (
+            Context::Span,
+            "set(span.attributes[span.name], span.cache[\"a\"])",
+        ),
         (Context::Span, "flatten(span.attributes)"),
         (
             Context::Exemplar,

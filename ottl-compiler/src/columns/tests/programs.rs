@@ -1,7 +1,7 @@
 //! Random programs, made of every path, function, editor and condition that there is a kernel
 //! for, and of many that there is none for.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use trunkline_proto::batch::tests::generate::{Request as Random, Rng};
 
@@ -125,7 +125,7 @@ const CONSTANTS: [&str; 10] = [
     "[\"a\", 1]",
 ];
 
-const CONDITIONS: [&str; 22] = [
+const CONDITIONS: [&str; 24] = [
     "{} == {}",
     "{} != {}",
     "{} < {}",
@@ -148,9 +148,11 @@ const CONDITIONS: [&str; 22] = [
     "Coalesce([{}, {}, 1]) == 1",
     "Int({}) == 0",
     "IsEmpty({})",
+    "Len({}) > 2",
+    "ContainsValue({}, \"t1\")",
 ];
 
-const MORE_EDITORS: [&str; 12] = [
+const MORE_EDITORS: [&str; 26] = [
     "delete_key({map}, \"b\")",
     "delete_matching_keys({map}, \"^[ab]$\")",
     "keep_matching_keys({map}, \"a|k\")",
@@ -163,6 +165,20 @@ const MORE_EDITORS: [&str; 12] = [
     "replace_match({}, \"t*\", \"matched\")",
     "replace_match({}, \"t1*\", \"\")",
     "merge_maps({map}, {\"a\": 1, \"z\": \"z\"}, \"insert\")",
+    "merge_maps({map}, {\"a\": [1], \"z\": \"z\"}, \"update\")",
+    "merge_maps({map}, {\"k\": {\"a\": 1}, \"y\": nil}, \"upsert\")",
+    "limit({map}, 2, [\"b\"])",
+    "limit({map}, 0, [])",
+    "limit({map}, 3, [\"new\", \"k\"])",
+    "replace_all_patterns({map}, \"value\", \"t([0-9])\", \"<$1>\")",
+    "replace_all_patterns({map}, \"value\", \"[a-z]\", \"\")",
+    "replace_all_matches({map}, \"t*\", \"matched\")",
+    "set({cache}[\"a\"], {})",
+    "set({cache}[\"a\"][\"b\"], {})",
+    "merge_maps({cache}, {}, \"upsert\")",
+    "set({cache}, {})",
+    "delete_key({cache}, \"a\")",
+    "append({cache}[\"l\"], {})",
 ];
 
 pub(super) fn paths(context: Context) -> Vec<&'static str> {
@@ -215,8 +231,16 @@ fn statement(context: Context, paths: &[&'static str], shared: &[String], r: &mu
         0 => EDITORS[r.below(EDITORS.len())].replace("{}", target),
         1 | 2 => {
             let of = MORE_EDITORS[r.below(MORE_EDITORS.len())];
-            let of = of.replace("{map}", map_of(context));
-            of.replace("{}", target)
+            let cache = format!("{}.cache", context.name());
+            let of = of
+                .replace("{map}", map_of(context))
+                .replace("{cache}", &cache);
+            let first = of.split("{}").next().map_or(0, str::len);
+            match of.starts_with("replace") {
+                true => of.replace("{}", target),
+                // Not the first path: that is the scratch map.
+                false => format!("{}{}", &of[..first], fill(&of[first..], paths, r)),
+            }
         }
         3 => {
             let function = FUNCTIONS[r.below(FUNCTIONS.len())];
@@ -303,6 +327,66 @@ const CONTEXTS: [Context; 7] = [
     Context::Scope,
 ];
 
+/// Paths into the scratch map.
+fn cached(context: Context) -> &'static [&'static str] {
+    match context {
+        Context::Span => &[
+            "span.cache[\"a\"]",
+            "span.cache[\"a\"][\"b\"]",
+            "span.cache",
+        ],
+        Context::Log => &["log.cache[\"a\"]", "log.cache[\"l\"][0]", "log.cache"],
+        Context::Resource => &["resource.cache[\"a\"]"],
+        _ => &[],
+    }
+}
+
+/// Every node of a plan that runs over columns, and what kind of editor it is.
+fn nodes(executor: &Executor) -> Vec<String> {
+    fn add(of: &Described, out: &mut Vec<String>) {
+        out.push(of.text.clone());
+        of.of.iter().for_each(|node| add(node, out));
+    }
+    let mut out = Vec::new();
+    let rows = |of: &&Described| matches!(of.mark, Mark::Rows(reason) if of.of.is_empty() && !reason.is_empty());
+    for of in executor.describe().iter().filter(|of| !rows(of)) {
+        add(of, &mut out);
+        if let Some((name, _)) = of.text.split_once('(') {
+            out.push(format!("{name} over columns"));
+        }
+        if of.text.starts_with("set") && of.text.contains("][") {
+            out.push("set of a nested key over columns".to_owned());
+        }
+        if of.text.contains(".cache") {
+            out.push("scratch map over columns".to_owned());
+        }
+    }
+    out
+}
+
+/// What random programs must reach.
+const REACHED: [&str; 19] = [
+    "set over columns",
+    "delete_key over columns",
+    "keep_keys over columns",
+    "delete_matching_keys over columns",
+    "keep_matching_keys over columns",
+    "truncate_all over columns",
+    "limit over columns",
+    "merge_maps over columns",
+    "replace_all_patterns over columns",
+    "replace_all_matches over columns",
+    "replace_pattern over columns",
+    "replace_match over columns",
+    "append over columns",
+    "clear over columns",
+    "set of a nested key over columns",
+    "scratch map over columns",
+    "all attributes",
+    "number of attributes",
+    "scratch map",
+];
+
 /// Whether a plan has a value that several statements share.
 fn shares(of: &Described) -> bool {
     of.text.starts_with("shared") || of.of.iter().any(shares)
@@ -311,13 +395,14 @@ fn shares(of: &Described) -> bool {
 fn run_random(seed: u64, rounds: usize) {
     let r = &mut Rng::new(seed);
     let (mut ran, mut failed, mut columns, mut shared) = (0, 0, 0, 0);
+    let mut reached = BTreeSet::new();
     for round in 0..rounds {
         // Spans and log records are what most statements are about.
         let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 0, 5, 2, 3, 4, 5, 2, 6][round % 14]];
         let mut paths = paths(context);
-        // So does the scratch map.
-        if !r.one_in(8) {
-            paths.retain(|path| !path.contains("cache"));
+        match r.one_in(3) {
+            true => paths.extend(cached(context)),
+            false => paths.retain(|path| !path.contains("cache")),
         }
         let mut value = || match r.one_in(3) {
             true => format!("{}[\"a\"]", fill("ParseJSON({})", &paths, r)),
@@ -348,6 +433,7 @@ fn run_random(seed: u64, rounds: usize) {
         let mut executor = Executor::new(program.clone());
         columns += usize::from(executor.has_columns());
         shared += usize::from(executor.describe().iter().any(shares));
+        reached.extend(nodes(&executor));
         for _ in 0..3 {
             let batch = random(signal_of(context), r);
             failed += hold(&program, &mut executor, &batch);
@@ -357,6 +443,9 @@ fn run_random(seed: u64, rounds: usize) {
     assert!(ran > rounds && failed > rounds / 2, "{ran} {failed}");
     assert!(columns * 3 > rounds * 2, "{columns} of {rounds}");
     assert!(shared * 8 > rounds, "{shared} of {rounds}");
+    for kernel in REACHED {
+        assert!(reached.contains(kernel), "{kernel} was not reached");
+    }
 }
 
 #[test]

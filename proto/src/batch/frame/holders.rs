@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     batch::{Data, Error, Level, pieces::Piece},
-    wire::{put_bytes, put_fixed64, put_uint},
+    wire::put_bytes,
 };
 
 /// The field of a row that is its resource or scope.
@@ -144,15 +144,7 @@ impl Frame {
         bits: u64,
     ) {
         let mut any = Vec::new();
-        match of {
-            kind::BOOL => put_uint(&mut any, 2, bits),
-            kind::INT => put_uint(&mut any, 3, bits),
-            kind::DOUBLE => put_fixed64(&mut any, 4, bits),
-            kind::STRING => put_bytes(&mut any, 1, bytes(&self.heap, data, bits)),
-            kind::BYTES => put_bytes(&mut any, 7, bytes(&self.heap, data, bits)),
-            kind::MAP | kind::LIST => any.extend_from_slice(bytes(&self.heap, data, bits)),
-            _ => {}
-        }
+        self.put_any(data, &mut any, of, bits);
         let mut entry = Vec::with_capacity(key.len() + any.len() + 12);
         put_bytes(&mut entry, 1, key);
         put_bytes(&mut entry, 2, &any);

@@ -17,6 +17,7 @@ mod finder;
 mod holders;
 mod load;
 mod make;
+mod maps;
 mod parents;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,255 @@
+//! Editors of all attributes of a row, and what is asked of them as a whole.
+
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use trunkline_proto::batch::frame::{Change, Others, bytes_of, kind, span};
+
+use super::{
+    cells::{self, Cell},
+    eval::{Exec, Op},
+    expr::Action,
+    lower::Lower,
+};
+use crate::{
+    functions,
+    program::{Args, Argument, Call, Node},
+    value::{Value, entries},
+};
+
+/// An editor of all attributes.
+#[derive(Clone, Debug)]
+pub(super) enum MapAction {
+    /// Leaves so many: these first.
+    Limit { most: usize, first: Vec<Vec<u8>> },
+    /// Replaces in strings what a pattern matches; `at` is the pattern's place among the
+    /// arguments.
+    Replace { call: Call, whole: bool, at: usize },
+    /// Sets attributes that are not there (insert), or are (update).
+    Merge {
+        entries: Vec<(usize, Cell)>,
+        insert: bool,
+        update: bool,
+    },
+}
+
+impl Lower {
+    /// An editor of all attributes; those that have no kernel make keys that are not known.
+    pub fn map_action(&mut self, call: &Call) -> Option<Action> {
+        let literal = |at: usize| call.args.get(at).and_then(Argument::literal);
+        let absent = |at: usize| matches!(call.args.get(at), None | Some(Argument::Absent));
+        let action = match call.function.name {
+            "limit" => {
+                let Some(Value::Int(most)) = literal(1) else {
+                    return None;
+                };
+                let first = strings(call.args.get(2)?)?;
+                self.others = Others::All;
+                let most = usize::try_from(*most).unwrap_or(0);
+                MapAction::Limit { most, first }
+            }
+            "replace_all_matches" | "replace_all_patterns" => {
+                let whole = call.function.name == "replace_all_matches";
+                let at = if whole { 1 } else { 2 };
+                let values =
+                    whole || matches!(literal(1), Some(Value::String(of)) if **of == *b"value");
+                let known = matches!(call.args.get(at), Some(Argument::Regex(_)))
+                    && matches!(literal(at + 1), Some(Value::String(_)))
+                    && absent(at + 2);
+                if !known || !values {
+                    return None;
+                }
+                self.others = Others::All;
+                let call = call.clone();
+                MapAction::Replace { call, whole, at }
+            }
+            "merge_maps" => {
+                let source = match call.args.get(1)? {
+                    Argument::Value { node, .. } => constant_map(node)?,
+                    _ => return None,
+                };
+                let Some(Value::String(strategy)) = literal(2) else {
+                    return None;
+                };
+                let mut entries = Vec::with_capacity(source.len());
+                for (key, value) in source {
+                    let cell = self.constant(&value)?;
+                    entries.push((self.slot(&key), cell));
+                }
+                MapAction::Merge {
+                    entries,
+                    insert: **strategy != *b"update",
+                    update: **strategy != *b"insert",
+                }
+            }
+            _ => return None,
+        };
+        Some(Action::Map(action))
+    }
+}
+
+fn strings(argument: &Argument) -> Option<Vec<Vec<u8>>> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.to_vec()),
+        _ => None,
+    };
+    match argument {
+        Argument::Literal(Value::List(items)) => items.iter().map(text).collect(),
+        Argument::Items { nodes, .. } => {
+            let texts = nodes.iter().map(|node| match node {
+                Node::Const(value) => text(value),
+                _ => None,
+            });
+            texts.collect()
+        }
+        _ => None,
+    }
+}
+
+/// The entries of a map that is known.
+fn constant_map(node: &Node) -> Option<Vec<(Vec<u8>, Value)>> {
+    let of = |key: &[u8], value: &Value| {
+        let mut any = Vec::new();
+        value.encode(&mut any).ok()?;
+        Some((key.to_vec(), Value::decode(&any).ok()?))
+    };
+    match node {
+        Node::Const(Value::Map(any)) => {
+            let all = entries(any).ok()?.into_iter();
+            all.map(|(key, any)| Some((key.to_vec(), Value::decode(&any).ok()?)))
+                .collect()
+        }
+        Node::Const(Value::RawMap(entries)) => {
+            entries.iter().map(|(key, value)| of(key, value)).collect()
+        }
+        Node::Map(entries) => {
+            let all = entries.iter().map(|(key, node)| match node {
+                Node::Const(value) => of(key, value),
+                _ => None,
+            });
+            all.collect()
+        }
+        _ => None,
+    }
+}
+
+impl Exec<'_> {
+    pub fn edit_map(&mut self, action: &MapAction, selection: &[u16]) {
+        match action {
+            MapAction::Limit { most, first } => {
+                for p in selection {
+                    self.limit(*most, first, *p);
+                }
+            }
+            MapAction::Replace { call, whole, at } => {
+                self.replace_all(call, *whole, *at, selection)
+            }
+            MapAction::Merge {
+                entries,
+                insert,
+                update,
+            } => {
+                for (slot, cell) in entries {
+                    let mut here = self.state.copy(selection);
+                    let column = self.frame.column(*slot);
+                    here.retain(|p| match column.is_there(usize::from(*p)) {
+                        true => *update,
+                        false => *insert,
+                    });
+                    self.frame.set(*slot, &here, |_| *cell);
+                    self.state.give(here);
+                }
+            }
+        }
+    }
+
+    fn limit(&mut self, most: usize, first: &[Vec<u8>], p: u16) {
+        if self.frame.attribute_count(p) <= most {
+            return;
+        }
+        let is_first = |key: &[u8]| first.iter().any(|of| of == key);
+        let mut reserved = 0;
+        self.frame.retain(self.data, p, |key| {
+            reserved += usize::from(is_first(key));
+            true
+        });
+        let mut others = most.saturating_sub(reserved);
+        self.frame.retain(self.data, p, |key| {
+            if is_first(key) {
+                return true;
+            }
+            let stays = others > 0;
+            others = others.saturating_sub(1);
+            stays
+        });
+    }
+
+    fn replace_all(&mut self, call: &Call, whole: bool, at: usize, selection: &[u16]) {
+        let values: SmallVec<_> = call
+            .args
+            .iter()
+            .map(|argument| match argument.literal() {
+                Some(value) => Cow::Borrowed(value),
+                None => Cow::Owned(Value::Nil),
+            })
+            .collect();
+        let args = Args {
+            arguments: &call.args,
+            prepared: call.prepared.as_ref(),
+            values,
+            failed: Vec::new(),
+        };
+        let mut out = Vec::new();
+        // Neither the pattern nor the replacement can fail: both are known.
+        let replaced = |text: &[u8], out: &mut Vec<u8>| {
+            out.clear();
+            functions::replaced(&args, whole, at, text, out) == Ok(true)
+        };
+        let mut full = false;
+        for slot in 0..self.keys {
+            for p in selection {
+                let (of, bits) = self.frame.column(slot).get(usize::from(*p));
+                if of != kind::STRING || !replaced(self.bytes(bits), &mut out) {
+                    continue;
+                }
+                match self.frame.put(&out) {
+                    Some(bits) => self.frame.set(slot, &[*p], |_| (kind::STRING, bits)),
+                    None => full = true,
+                }
+            }
+        }
+        let data = &*self.data;
+        for p in selection {
+            self.frame.change_others(data, *p, |heap, _, of, bits| {
+                if of != kind::STRING || !replaced(bytes_of(heap, data, bits), &mut out) {
+                    return Change::None;
+                }
+                let from = heap.len();
+                if from + out.len() > span::MOST {
+                    full = true;
+                    return Change::None;
+                }
+                heap.extend_from_slice(&out);
+                Change::Set(kind::STRING, span::heap(from, out.len()))
+            });
+        }
+        if full {
+            // Cannot be told from row to row any more: let all of them be done by rows.
+            selection.iter().for_each(|p| self.frame.give_up(*p));
+        }
+    }
+
+    /// All attributes as a map.
+    pub fn attributes(&mut self, selection: &mut Vec<u16>) -> Op {
+        self.each(selection, |exec, p| {
+            let bits = exec.frame.put_attributes(exec.data, p);
+            Ok((kind::MAP, bits.ok_or_else(cells::full)?))
+        })
+    }
+
+    /// How many attributes there are.
+    pub fn attribute_count(&mut self, selection: &mut Vec<u16>) -> Op {
+        self.each(selection, |exec, p| {
+            Ok((kind::INT, exec.frame.attribute_count(p) as u64))
+        })
+    }
+}
