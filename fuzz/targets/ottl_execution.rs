@@ -63,6 +63,7 @@ fn outcome(
     assert!(again.is_ok_and(|again| again.validate().is_ok()));
     // A string that was cut within a character cannot be decoded.
     let left = Random::decode(batch.signal(), &left).ok();
+    let left = left.map(Random::with_holders);
     let stopped = result
         .err()
         .map(|stopped| format!("{} {stopped}", stopped.row));
@@ -136,5 +137,27 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(by_columns.3, by_rows.3, "stopped");
         // Not a number is unlike itself.
         assert_eq!(format!("{:?}", by_columns.0), format!("{:?}", by_rows.0));
+    }
+    // Which condition holds first, on all rows and on some.
+    let mut some = run::Selected::default();
+    (0..64).filter(|row| row % 3 != 0).for_each(|row| some.insert(row));
+    for among in [None, Some(&some)] {
+        let mut told = [Vec::new(), Vec::new()];
+        let [columns, rows] = &mut told;
+        let mut tell = |failure: RowFailure<'_>| {
+            columns.push((failure.statement, failure.row, failure.cause.to_string()));
+        };
+        let mut copy = batch.clone();
+        let data = copy.open().expect("small requests can be opened");
+        let by_columns = executor.choose(data, among, &request, mode, &mut tell);
+        let mut tell = |failure: RowFailure<'_>| {
+            rows.push((failure.statement, failure.row, failure.cause.to_string()));
+        };
+        let mut copy = batch.clone();
+        let data = copy.open().expect("small requests can be opened");
+        let by_rows = run::choose(&program, data, among, &request, mode, &mut tell);
+        assert_eq!(by_columns, by_rows, "chosen");
+        told.iter_mut().for_each(|told| told.sort());
+        assert_eq!(told[0], told[1], "told");
     }
 });

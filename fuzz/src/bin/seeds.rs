@@ -122,7 +122,7 @@ fn write() -> Result<(), Box<dyn Error>> {
 }
 
 /// Programs for `ottl_execution`: the number of their context, and the statements.
-const PROGRAMS: [(u8, &str); 10] = [
+const PROGRAMS: [(u8, &str); 15] = [
     (
         0,
         "set(span.attributes[\"a\"], \"x\") where span.attributes[\"b\"] == \"t1\"\ndelete_key(span.attributes, \"b\")\nset(span.name, Concat([span.name, resource.attributes[\"a\"]], \"-\"))",
@@ -158,6 +158,26 @@ const PROGRAMS: [(u8, &str); 10] = [
     (
         5,
         "set(resource.attributes[\"a\"], Split(\"a,b\", \",\"))\nreplace_all_patterns(resource.attributes, \"value\", \"t\", \"T\")\nflatten(resource.attributes)",
+    ),
+    (
+        1,
+        "merge_maps(log.cache, ParseJSON(log.body), \"upsert\")\nset(log.attributes[\"x\"], log.cache[\"a\"])\nset(log.cache[\"b\"][\"c\"], log.attributes[\"x\"]) where log.cache != nil\nset(log.body, log.cache)",
+    ),
+    (
+        1,
+        "limit(log.attributes, 2, [\"a\"])\nreplace_all_matches(log.attributes, \"t*\", \"x\")\nreplace_all_patterns(log.attributes, \"value\", \"[0-9]\", \"#\")\nstringify_all(log.attributes)\nset(log.attributes[\"n\"], Len(log.attributes)) where Len(log.attributes) > 1",
+    ),
+    (
+        0,
+        "set(span.attributes[\"a\"][\"b\"], Split(span.name, \"t\")[0])\nset(span.attributes[\"l\"], [span.kind, span.attributes[\"a\"]])\nappend(span.attributes[\"l\"], SHA256(span.name))\nset(span.status.message, SHA256(span.name)) where SHA256(span.name) != nil\nclear(span.start_time)",
+    ),
+    (
+        5,
+        "?resource.attributes[\"a\"] == \"t1\"\n?resource.attributes[\"a\"] == \"t2\" or resource.attributes[\"a\"] == \"x\"\n?resource.attributes[\"a\"] == \"t3\" and Int(resource.attributes[\"b\"]) > 1\n?resource.attributes[\"a\"] == \"\"\n?IsMatch(resource.attributes[\"b\"], \"t\")\n?resource.attributes[\"a\"] == \"t4\"\nset(resource.attributes[\"b\"], 1)",
+    ),
+    (
+        6,
+        "set(scope.name, Concat([scope.name, scope.version], \"-\"))\ndelete_key(scope.attributes, \"a\")\nset(scope.attributes[\"r\"], resource.attributes[\"a\"]) where scope.name != \"\"",
     ),
     (
         7,

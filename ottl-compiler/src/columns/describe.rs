@@ -156,6 +156,15 @@ fn expr(of: &Expr) -> Described {
         Expr::IsRootSpan(_) => leaf("IsRootSpan"),
         Expr::Coalesce(parts) => node("Coalesce", Mark::Kernel, parts.iter().map(expr).collect()),
         Expr::Call(call) => converter(call),
+        Expr::Index { of, keys } => {
+            let of = std::iter::once(&**of).chain(keys);
+            node("index", Mark::Kernel, of.map(expr).collect())
+        }
+        Expr::List(items) => node("list", Mark::Kernel, items.iter().map(expr).collect()),
+        Expr::Map(entries) => {
+            let values = entries.iter().map(|(_, of)| expr(of));
+            node("map", Mark::Kernel, values.collect())
+        }
         Expr::Attributes => leaf("all attributes"),
         Expr::AttributeCount => leaf("number of attributes"),
         Expr::Cache => leaf("scratch map"),

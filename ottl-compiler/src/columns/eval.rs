@@ -21,7 +21,7 @@ use crate::{
     go::text,
     ops::MathOp,
     run::{self, DEPRECATED_KINDS, KINDS, Request, Row},
-    value::{Value, index, math},
+    value::{self, Value, index, math},
 };
 
 /// A run of a stage over one chunk of rows.
@@ -202,6 +202,40 @@ impl<'a> Exec<'a> {
             }
             Expr::Coalesce(parts) => self.coalesce(parts, selection),
             Expr::Call(call) => self.call(call, selection),
+            Expr::Index { of, keys } => {
+                let of = self.eval(of, selection);
+                // A key is found out only where those before it lead somewhere.
+                let mut found = of;
+                for key in keys {
+                    let key = self.eval(key, selection);
+                    found = self.each(selection, |exec, p| {
+                        let value = exec.value(exec.view(found).get(p));
+                        let key = exec.value(exec.view(key).get(p));
+                        let part = index::converter(&value, &key)?;
+                        cell(exec.frame, &mut exec.state.boxed, part)
+                    });
+                }
+                found
+            }
+            Expr::List(items) => {
+                let ops: Vec<Op> = items.iter().map(|of| self.eval(of, selection)).collect();
+                self.each(selection, |exec, p| {
+                    let items = ops.iter().map(|op| exec.value(exec.view(*op).get(p)));
+                    let list = Value::List(items.collect());
+                    cell(exec.frame, &mut exec.state.boxed, list)
+                })
+            }
+            Expr::Map(entries) => {
+                let values = entries.iter().map(|(_, of)| self.eval(of, selection));
+                let ops: Vec<Op> = values.collect();
+                self.each(selection, |exec, p| {
+                    let values = ops.iter().map(|op| exec.value(exec.view(*op).get(p)));
+                    let values: Vec<Value> = values.collect();
+                    let entries = entries.iter().map(|(key, _)| key).zip(&values);
+                    let map = value::map_literal(entries)?;
+                    cell(exec.frame, &mut exec.state.boxed, map)
+                })
+            }
             Expr::Attributes => self.attributes(selection),
             Expr::AttributeCount => self.attribute_count(selection),
             // Copied, for statements after it may write to it.

@@ -9,7 +9,7 @@ use crate::{
     contexts::Width,
     ops::{CompareOp, MathOp},
     program::{Call, Condition, Node},
-    value::index,
+    value::{Text, index},
 };
 
 /// A value over rows.
@@ -36,6 +36,13 @@ pub(super) enum Expr {
     /// Whether this column, a span id's, is all zero.
     IsRootSpan(usize),
     Coalesce(Vec<Expr>),
+    /// A part of what a converter gives.
+    Index {
+        of: Box<Expr>,
+        keys: Vec<Expr>,
+    },
+    List(Vec<Expr>),
+    Map(Vec<(Text, Expr)>),
     /// All attributes, and how many there are.
     Attributes,
     AttributeCount,

@@ -7,15 +7,15 @@ use trunkline_proto::batch::{
 };
 
 use super::{
-    cells::{Cell, DURATION, TIME, nanos},
+    cells::{Cell, DURATION, SPAN_ID, TIME, TRACE_ID, nanos},
     editors::EMPTY_MAP,
-    expr::{Action, Arg, Around, CallExpr, Expr, Form, KeepKeys, Kernel, Take, Test, What},
+    expr::{Arg, Around, CallExpr, Expr, Form, Kernel, Test, What},
     patterns::Pattern,
-    plan::{Reason, signal_of, wider},
+    plan::signal_of,
     share::Shares,
 };
 use crate::{
-    contexts::{Context, Store, Write},
+    contexts::{Context, Store},
     functions::Build,
     ops::CompareOp,
     program::{Argument, Call, Condition, Footprint, KeyNode, Node, PathNode, footprint},
@@ -72,7 +72,7 @@ impl Lower {
         self.keys.len() - 1
     }
 
-    fn field(&mut self, field: Field) -> Option<usize> {
+    pub fn field(&mut self, field: Field) -> Option<usize> {
         let signal = signal_of(self.context)?;
         if !Frame::can_have(signal, self.level(), field) {
             return None;
@@ -105,6 +105,8 @@ impl Lower {
             Value::Slice(any) => text(kind::LIST, any),
             Value::Duration(nanos) => (DURATION, *nanos as u64),
             Value::Time(time) => (TIME, nanos(*time)? as u64),
+            Value::SpanId(id) => (SPAN_ID, u64::from_le_bytes(*id)),
+            Value::TraceId(id) => text(TRACE_ID, id),
             _ => return None,
         })
     }
@@ -143,7 +145,7 @@ impl Lower {
         }
     }
 
-    fn constant_expr(&mut self, value: &Value) -> Option<Expr> {
+    pub fn constant_expr(&mut self, value: &Value) -> Option<Expr> {
         let cell = self.constant(value)?;
         Some(Expr::Const(cell))
     }
@@ -225,7 +227,19 @@ impl Lower {
             }
             Node::Negate(operand) => Some(Expr::Negate(Box::new(self.expr(operand)))),
             Node::Call(call) => self.call(call),
-            Node::Index { .. } | Node::List(_) | Node::Map(_) | Node::Local { .. } => None,
+            Node::Index { of, keys } => {
+                let of = Box::new(self.expr(of));
+                let keys = keys.iter().map(|key| self.expr(key)).collect();
+                Some(Expr::Index { of, keys })
+            }
+            Node::List(nodes) => Some(Expr::List(nodes.iter().map(|n| self.expr(n)).collect())),
+            Node::Map(entries) => {
+                let entries = entries.iter();
+                let entries = entries.map(|(key, node)| (key.clone(), self.expr(node)));
+                Some(Expr::Map(entries.collect()))
+            }
+            // Lambdas are for the evaluator by rows.
+            Node::Local { .. } => None,
         }
     }
 
@@ -390,151 +404,6 @@ impl Lower {
             }
         };
         Some(Expr::Around(at, form))
-    }
-
-    /// An editor; why it has no kernel.
-    pub fn editor(&mut self, call: &Call) -> Result<Action, Reason> {
-        if let Build::Nothing = call.function.build {
-            return Ok(Action::Nothing);
-        }
-        if call
-            .target()
-            .is_none_or(|target| target.context != self.context)
-        {
-            return Err(Reason::NoKernel);
-        }
-        let action = self.action(call);
-        let action = action.or_else(|| self.one_value(call));
-        action.ok_or(Reason::NoKernel)
-    }
-
-    fn action(&mut self, call: &Call) -> Option<Action> {
-        let target = call.target()?;
-        let whole = target.def.store == Store::Attributes && target.keys.is_empty();
-        match call.function.name {
-            "set" => {
-                let (slot, take) = self.target(target)?;
-                let Some(Argument::Value { node, .. }) = call.args.get(1) else {
-                    return None;
-                };
-                // A value that contains what is written.
-                if matches!(node, Node::Path(source) if source.contains(target)) {
-                    return None;
-                }
-                let value = self.expr(node);
-                Some(Action::Set { slot, take, value })
-            }
-            "delete_key" if whole => match call.args.get(1).and_then(Argument::literal) {
-                Some(Value::String(key)) => Some(Action::Remove(self.slot(key))),
-                _ => None,
-            },
-            "keep_keys" if whole => {
-                let Some(Argument::Items { nodes, .. }) = call.args.get(1) else {
-                    return None;
-                };
-                let keys = nodes.iter().map(|node| match node {
-                    Node::Const(Value::String(key)) => Some(key.to_vec()),
-                    _ => None,
-                });
-                let keys = keys.collect::<Option<Vec<_>>>()?;
-                self.others = Others::All;
-                Some(Action::Keep(KeepKeys::Only(keys)))
-            }
-            "delete_matching_keys" | "keep_matching_keys" if whole => {
-                let Some(Argument::Regex(regex)) = call.args.get(1) else {
-                    return None;
-                };
-                self.others = Others::All;
-                Some(Action::Keep(match call.function.name {
-                    "keep_matching_keys" => KeepKeys::Matching(regex.clone()),
-                    _ => KeepKeys::NotMatching(regex.clone()),
-                }))
-            }
-            "truncate_all" if whole => self.truncate(call),
-            _ if whole => self.map_action(call),
-            "replace_pattern" | "replace_match" => {
-                let (slot, take) = self.target(target)?;
-                let known = matches!(call.args.get(1), Some(Argument::Regex(_)))
-                    && matches!(
-                        call.args.get(2).and_then(Argument::literal),
-                        Some(Value::String(_))
-                    )
-                    && matches!(call.args.get(3), None | Some(Argument::Absent));
-                if !known || !matches!(take, Take::Attribute | Take::Body | Take::Text) {
-                    return None;
-                }
-                self.memos += 1;
-                let whole = call.function.name == "replace_match";
-                let pattern = match (call.args.get(1), call.args.get(2).map(Argument::literal)) {
-                    (Some(Argument::Regex(regex)), Some(Some(Value::String(by))))
-                        if !whole && !by.contains(&b'$') =>
-                    {
-                        Some(Pattern::new(regex))
-                    }
-                    _ => None,
-                };
-                Some(Action::Replace {
-                    slot,
-                    call: call.clone(),
-                    whole,
-                    pattern,
-                    memo: self.memos - 1,
-                })
-            }
-            _ => None,
-        }
-    }
-
-    fn truncate(&mut self, call: &Call) -> Option<Action> {
-        let literal = |at: usize| call.args.get(at).and_then(Argument::literal);
-        let Some(Value::Int(limit)) = literal(1) else {
-            return None;
-        };
-        let safe = match (call.args.get(2), literal(2)) {
-            (None | Some(Argument::Absent), _) => true,
-            (_, Some(Value::Bool(safe))) => *safe,
-            _ => return None,
-        };
-        let marker = match (call.args.get(3), literal(3)) {
-            (None | Some(Argument::Absent), _) => Vec::new(),
-            (_, Some(Value::String(marker))) => marker.to_vec(),
-            _ => return None,
-        };
-        let limit = usize::try_from(*limit).unwrap_or(0);
-        let most = u32::try_from(limit).unwrap_or(u32::MAX);
-        self.others = wider(self.others, Others::Longer(most));
-        Some(Action::Truncate {
-            limit,
-            safe,
-            marker,
-        })
-    }
-
-    /// The slot of a target, and what it takes.
-    fn target(&mut self, path: &PathNode) -> Option<(usize, Take)> {
-        if !matches!(path.def.write, Write::Types(_)) {
-            return None;
-        }
-        match (path.def.store, path.keys.as_slice()) {
-            (Store::Attributes, [KeyNode::Const(index::Key::Text(key))]) => {
-                Some((self.slot(key), Take::Attribute))
-            }
-            (Store::Body, []) => Some((self.field(Field::Body)?, Take::Body)),
-            (store, []) => {
-                let (field, take) = match store {
-                    Store::Text(field) => (field, Take::Text),
-                    Store::TraceState => (Field::TraceState, Take::Text),
-                    Store::Int(field, width) => (field, Take::Int(width)),
-                    Store::UnixNano(field) => (field, Take::Nanos),
-                    Store::Time(field) => (field, Take::Time),
-                    Store::TraceId(field) => (field, Take::TraceId),
-                    Store::SpanId(field) => (field, Take::SpanId),
-                    _ => return None,
-                };
-                Some((self.field(field)?, take))
-            }
-            _ => None,
-        }
     }
 }
 

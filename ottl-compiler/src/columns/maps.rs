@@ -2,7 +2,10 @@
 
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use trunkline_proto::batch::frame::{Change, Others, bytes_of, kind, span};
+use trunkline_proto::batch::{
+    Data,
+    frame::{Change, Others, bytes_of, kind, span},
+};
 
 use super::{
     cells::{self, Cell},
@@ -12,6 +15,7 @@ use super::{
 };
 use crate::{
     functions,
+    go::text,
     program::{Args, Argument, Call, Node},
     value::{Value, entries},
 };
@@ -24,6 +28,8 @@ pub(super) enum MapAction {
     /// Replaces in strings what a pattern matches; `at` is the pattern's place among the
     /// arguments.
     Replace { call: Call, whole: bool, at: usize },
+    /// Makes texts of all values.
+    Stringify,
     /// Sets attributes that are not there (insert), or are (update).
     Merge {
         entries: Vec<(usize, Cell)>,
@@ -61,6 +67,10 @@ impl Lower {
                 self.others = Others::All;
                 let call = call.clone();
                 MapAction::Replace { call, whole, at }
+            }
+            "stringify_all" => {
+                self.others = Others::All;
+                MapAction::Stringify
             }
             "merge_maps" => {
                 let source = match call.args.get(1)? {
@@ -143,6 +153,7 @@ impl Exec<'_> {
             MapAction::Replace { call, whole, at } => {
                 self.replace_all(call, *whole, *at, selection)
             }
+            MapAction::Stringify => self.stringify_all(selection),
             MapAction::Merge {
                 entries,
                 insert,
@@ -198,17 +209,42 @@ impl Exec<'_> {
             values,
             failed: Vec::new(),
         };
-        let mut out = Vec::new();
         // Neither the pattern nor the replacement can fail: both are known.
-        let replaced = |text: &[u8], out: &mut Vec<u8>| {
-            out.clear();
-            functions::replaced(&args, whole, at, text, out) == Ok(true)
-        };
-        let mut full = false;
+        self.change_all(selection, |heap, data, (of, bits), out| {
+            let text = bytes_of(heap, data, bits);
+            of == kind::STRING && functions::replaced(&args, whole, at, text, out) == Ok(true)
+        });
+    }
+
+    fn stringify_all(&mut self, selection: &[u16]) {
+        let none = Vec::new();
+        self.change_all(selection, |heap, data, (of, bits), out| {
+            let mut any = Vec::new();
+            let value = cells::value(heap, data, &none, (of, bits));
+            if of == kind::STRING || value.encode(&mut any).is_err() {
+                return false;
+            }
+            let read = trunkline_proto::batch::Value::read(&any);
+            read.map(|value| text::as_text(&value, out)).is_ok()
+        });
+    }
+
+    /// Makes texts of values of all attributes, where `change` puts one into its last argument
+    /// and says so.
+    fn change_all(
+        &mut self,
+        selection: &[u16],
+        change: impl Fn(&[u8], &Data, Cell, &mut Vec<u8>) -> bool,
+    ) {
+        let (mut out, mut full) = (Vec::new(), false);
         for slot in 0..self.keys {
             for p in selection {
-                let (of, bits) = self.frame.column(slot).get(usize::from(*p));
-                if of != kind::STRING || !replaced(self.bytes(bits), &mut out) {
+                let column = self.frame.column(slot);
+                let cell = column.get(usize::from(*p));
+                out.clear();
+                if !column.is_there(usize::from(*p))
+                    || !change(self.frame.heap(), self.data, cell, &mut out)
+                {
                     continue;
                 }
                 match self.frame.put(&out) {
@@ -220,7 +256,8 @@ impl Exec<'_> {
         let data = &*self.data;
         for p in selection {
             self.frame.change_others(data, *p, |heap, _, of, bits| {
-                if of != kind::STRING || !replaced(bytes_of(heap, data, bits), &mut out) {
+                out.clear();
+                if !change(heap, data, (of, bits), &mut out) {
                     return Change::None;
                 }
                 let from = heap.len();

@@ -5,7 +5,7 @@
 //! against.
 //!
 //! A run takes the rows in chunks. Of each chunk what the statements name is loaded into a
-//! [`Frame`], the statements run one after the other, and
+//! [`Frame`](trunkline_proto::batch::frame::Frame), the statements run one after the other, and
 //! what they changed is written at the end, once a row. So nothing has happened yet when
 //! something turns up that only rows can do: rows that are odd are given up and run by rows, and
 //! in [`ErrorMode::Propagate`] the whole chunk when anything fails in it.
@@ -17,6 +17,13 @@
 //! goes through the rows, `share` finds what statements have in common, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
 //! `actions` run expressions, `cells` is what columns hold, `state` what is kept, and `describe`
 //! tells people of the plan.
+//! - the plan: `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes,
+//!   `kernels` finds what editors have, `share` what statements have in common; `describe` tells
+//!   people of it;
+//! - running it: `chunks` goes through the rows, `gate` asks the conditions of a group, `eval`,
+//!   `calls`, `conditions` and `actions` run expressions, `editors` and `maps` edit single values
+//!   and whole maps;
+//! - `cells` is what columns hold, `state` what is kept.
 
 mod actions;
 mod calls;
@@ -28,6 +35,7 @@ mod editors;
 mod eval;
 mod expr;
 mod gate;
+mod kernels;
 mod lower;
 mod maps;
 mod patterns;

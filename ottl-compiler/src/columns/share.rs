@@ -101,7 +101,14 @@ fn settle(expr: &mut Expr, numbers: &[Option<usize>]) {
             settle(first, numbers);
             rest.iter_mut().for_each(|(_, of)| settle(of, numbers));
         }
-        Expr::Coalesce(parts) => parts.iter_mut().for_each(|of| settle(of, numbers)),
+        Expr::Index { of, keys } => {
+            settle(of, numbers);
+            keys.iter_mut().for_each(|of| settle(of, numbers));
+        }
+        Expr::Map(entries) => entries.iter_mut().for_each(|(_, of)| settle(of, numbers)),
+        Expr::List(parts) | Expr::Coalesce(parts) => {
+            parts.iter_mut().for_each(|of| settle(of, numbers))
+        }
         Expr::Call(call) => {
             for arg in &mut call.args {
                 match arg {

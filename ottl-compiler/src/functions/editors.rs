@@ -12,6 +12,9 @@ use crate::{
     value::{Text, Typed, Value, elements},
 };
 
+/// Go's zero: the first of January of the year 1.
+pub(crate) const ZERO_TIME: Time = Time::unix(-62_135_596_800, 0);
+
 /// `delete_key(target, key)`
 pub(super) fn delete_key(target: &mut Target<'_, '_>, args: &Args<'_>) -> Result<(), Failure> {
     target.remove(args.text(1)?)
@@ -238,8 +241,7 @@ pub(super) fn clear(target: &mut Target<'_, '_>, _: &Args<'_>) -> Result<(), Fai
         Value::Float(_) => Value::Float(0.0),
         Value::String(_) => Value::String(Text::new()),
         Value::Bytes(_) => Value::Bytes(Text::new()),
-        // Go's zero: the first of January of the year 1.
-        Value::Time(_) => Value::Time(Time::unix(-62_135_596_800, 0)),
+        Value::Time(_) => Value::Time(ZERO_TIME),
         Value::Duration(_) => Value::Duration(0),
         Value::Map(_) | Value::RawMap(_) => Value::RawMap(Vec::new()),
         Value::Slice(_) | Value::List(_) => Value::List(Vec::new()),

@@ -40,6 +40,7 @@ mod xpath;
 
 use std::{any::Any, sync::Arc};
 
+pub(crate) use editors::ZERO_TIME;
 pub(crate) use replace::replaced;
 
 use crate::{

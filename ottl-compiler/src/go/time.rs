@@ -41,7 +41,7 @@ impl PartialEq for Time {
 
 impl Time {
     /// Seconds and nanoseconds since 1970, which need not be below a second, in UTC.
-    pub fn unix(seconds: i64, nanos: i64) -> Time {
+    pub const fn unix(seconds: i64, nanos: i64) -> Time {
         Time {
             seconds: seconds.wrapping_add(nanos.div_euclid(NANOS)),
             nanos: nanos.rem_euclid(NANOS) as u32,

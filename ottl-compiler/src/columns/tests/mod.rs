@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cases;
+mod fallback;
 mod programs;
 
 use std::sync::Arc;
@@ -74,6 +75,7 @@ fn outcome(
     failures.sort();
     // A string that was cut within a character cannot be decoded.
     let left = Random::decode(batch.signal(), &batch.to_protobuf()).ok();
+    let left = left.map(Random::with_holders);
     let stopped = result
         .err()
         .map(|stopped| format!("{} {stopped}", stopped.row));

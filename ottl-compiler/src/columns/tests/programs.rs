@@ -152,7 +152,7 @@ const CONDITIONS: [&str; 24] = [
     "ContainsValue({}, \"t1\")",
 ];
 
-const MORE_EDITORS: [&str; 26] = [
+const MORE_EDITORS: [&str; 29] = [
     "delete_key({map}, \"b\")",
     "delete_matching_keys({map}, \"^[ab]$\")",
     "keep_matching_keys({map}, \"a|k\")",
@@ -173,6 +173,9 @@ const MORE_EDITORS: [&str; 26] = [
     "replace_all_patterns({map}, \"value\", \"t([0-9])\", \"<$1>\")",
     "replace_all_patterns({map}, \"value\", \"[a-z]\", \"\")",
     "replace_all_matches({map}, \"t*\", \"matched\")",
+    "stringify_all({map})",
+    "clear({map})",
+    "clear({})",
     "set({cache}[\"a\"], {})",
     "set({cache}[\"a\"][\"b\"], {})",
     "merge_maps({cache}, {}, \"upsert\")",
@@ -236,7 +239,7 @@ fn statement(context: Context, paths: &[&'static str], shared: &[String], r: &mu
                 .replace("{map}", map_of(context))
                 .replace("{cache}", &cache);
             let first = of.split("{}").next().map_or(0, str::len);
-            match of.starts_with("replace") {
+            match of.starts_with("replace") || of.starts_with("clear") {
                 true => of.replace("{}", target),
                 // Not the first path: that is the scratch map.
                 false => format!("{}{}", &of[..first], fill(&of[first..], paths, r)),
@@ -365,7 +368,7 @@ fn nodes(executor: &Executor) -> Vec<String> {
 }
 
 /// What random programs must reach.
-const REACHED: [&str; 19] = [
+const REACHED: [&str; 23] = [
     "set over columns",
     "delete_key over columns",
     "keep_keys over columns",
@@ -379,12 +382,16 @@ const REACHED: [&str; 19] = [
     "replace_pattern over columns",
     "replace_match over columns",
     "append over columns",
+    "stringify_all over columns",
     "clear over columns",
     "set of a nested key over columns",
     "scratch map over columns",
     "all attributes",
     "number of attributes",
     "scratch map",
+    "index",
+    "list",
+    "map",
 ];
 
 /// Whether a plan has a value that several statements share.

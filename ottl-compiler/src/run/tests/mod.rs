@@ -124,7 +124,7 @@ fn show(value: &Value) -> String {
     }
 }
 
-fn names(text: &str) -> String {
+pub(crate) fn names(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('@') {

@@ -468,6 +468,28 @@ pub enum Request {
 }
 
 impl Request {
+    /// The same with every resource and scope there, be it empty: an edit that changes nothing
+    /// may leave one.
+    pub fn with_holders(mut self) -> Request {
+        macro_rules! fill {
+            ($of:expr, $scopes:ident) => {
+                for of in $of {
+                    of.resource.get_or_insert_default();
+                    for of in &mut of.$scopes {
+                        of.scope.get_or_insert_default();
+                    }
+                }
+            };
+        }
+        match &mut self {
+            Request::Traces(of) => fill!(&mut of.resource_spans, scope_spans),
+            Request::Metrics(of) => fill!(&mut of.resource_metrics, scope_metrics),
+            Request::Logs(of) => fill!(&mut of.resource_logs, scope_logs),
+            Request::Profiles(of) => fill!(&mut of.resource_profiles, scope_profiles),
+        }
+        self
+    }
+
     pub fn random(signal: Signal, r: &mut Rng) -> Request {
         match signal {
             Signal::Traces => Request::Traces(ExportTraceServiceRequest {
