@@ -1,5 +1,5 @@
 //! The command line: `run` (the default), `validate`, `components`, `print-config`,
-//! `schema`, `featuregate`, `ottl`; `completion` is not there. Flags, texts and exit codes
+//! `schema`, `featuregate`, `ottl`, `test`; `completion` is not there. Flags, texts and exit codes
 //! are the Collector's (cobra and pflag): 0 on success, 1 for every error, which
 //! goes to stderr as `Error: …`. What a command says is here; what it means is in
 //! `config` and in the runner that `main` is given.
@@ -22,8 +22,11 @@ use crate::{
     },
 };
 
+mod diff;
 mod ottl;
+mod requests;
 mod say;
+mod test;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +93,7 @@ enum Command {
     FeatureGate,
     Help,
     Ottl,
+    Test,
 }
 
 const COMMANDS: &[(&str, Command, &str)] = &[
@@ -119,6 +123,11 @@ const COMMANDS: &[(&str, Command, &str)] = &[
         "schema",
         Command::Schema,
         "Prints a JSON Schema of the whole configuration, for editors",
+    ),
+    (
+        "test",
+        Command::Test,
+        "Runs test cases through a configuration's pipelines (see test --help)",
     ),
     (
         "validate",
@@ -310,10 +319,13 @@ fn execute(
     err: &mut dyn std::io::Write,
 ) -> Result<(), String> {
     let mut arguments = arguments.into_iter().peekable();
-    // It has flags of its own.
+    // They have flags of their own.
     if arguments.next_if(|first| first == "ottl").is_some() {
         let terminal = std::io::stdout().is_terminal();
         return ottl::run(arguments, &mut std::io::stdin().lock(), out, terminal);
+    }
+    if arguments.next_if(|first| first == "test").is_some() {
+        return test::run(arguments, out, std::io::stdout().is_terminal());
     }
     let (command, flags) = parse(arguments)?;
     let mut say = |text: &str| {
@@ -330,6 +342,7 @@ fn execute(
     match command.unwrap_or(Command::Run) {
         Command::Help => Ok(()),
         Command::Ottl => Err("ottl comes first: trunkline ottl [flags] STATEMENT...".to_owned()),
+        Command::Test => Err("test comes first: trunkline test [flags] CONFIG...".to_owned()),
         Command::Components => say(&components()),
         Command::FeatureGate => say(&feature_gates(&flags)?),
         Command::Schema => say(&schema()),

@@ -35,6 +35,49 @@ struct Builder<'a> {
     exporters: BTreeMap<(ComponentId, Signal), Rc<dyn Consumer>>,
     connectors: BTreeMap<(ComponentId, Signal), Rc<dyn Consumer>>,
     pipelines: BTreeMap<PipelineId, Rc<dyn Consumer>>,
+    /// What takes the place of exporters, in a trial.
+    stand_in: Option<&'a StandIn<'a>>,
+}
+
+/// Makes what takes the place of an exporter.
+pub type StandIn<'a> = dyn Fn(&ComponentId) -> Rc<dyn Consumer> + 'a;
+
+/// Parts of a configuration, built to try requests on: nothing is received or exported.
+pub struct Trial<'a> {
+    /// The configuration.
+    pub settings: &'a Settings,
+    /// The core to build on.
+    pub core: &'a CoreContext,
+    /// What takes the place of exporters.
+    pub exporter: &'a StandIn<'a>,
+}
+
+impl Trial<'_> {
+    /// A pipeline, with those that its connectors lead to.
+    ///
+    /// # Errors
+    /// The Collector's text for what cannot be built.
+    pub fn pipeline(&self, id: &PipelineId) -> Result<Rc<dyn Consumer>, String> {
+        let shared = Shared::default();
+        Builder::new(self.settings, &shared, self.core, Some(self.exporter)).pipeline(id, 0)
+    }
+
+    /// A processor for a signal, and what comes behind it.
+    ///
+    /// # Errors
+    /// The Collector's text for what cannot be built.
+    pub fn processor(
+        &self,
+        id: &ComponentId,
+        signal: Signal,
+        next: Rc<dyn Consumer>,
+    ) -> Result<Rc<dyn Consumer>, String> {
+        let shared = Shared::default();
+        let mut builder = Builder::new(self.settings, &shared, self.core, Some(self.exporter));
+        let pipeline: PipelineId = signal.name().parse()?;
+        let ledger = Rc::new(builder.ledger.pipeline(self.core.core, signal.name()));
+        builder.processor(id, &pipeline, &ledger, next)
+    }
 }
 
 impl CoreGraph {
@@ -48,15 +91,7 @@ impl CoreGraph {
         core: &CoreContext,
         mesh: &Mesh<Message>,
     ) -> Result<CoreGraph, String> {
-        let mut builder = Builder {
-            settings,
-            shared,
-            core,
-            ledger: Ledger::new(core.registry.clone()),
-            exporters: BTreeMap::new(),
-            connectors: BTreeMap::new(),
-            pipelines: BTreeMap::new(),
-        };
+        let mut builder = Builder::new(settings, shared, core, None);
         for id in settings.service.pipelines.keys() {
             builder.pipeline(id, 0)?;
         }
@@ -94,7 +129,25 @@ impl CoreGraph {
     }
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(
+        settings: &'a Settings,
+        shared: &'a Shared,
+        core: &'a CoreContext,
+        stand_in: Option<&'a StandIn<'a>>,
+    ) -> Builder<'a> {
+        Builder {
+            settings,
+            shared,
+            core,
+            ledger: Ledger::new(core.registry.clone()),
+            exporters: BTreeMap::new(),
+            connectors: BTreeMap::new(),
+            pipelines: BTreeMap::new(),
+            stand_in,
+        }
+    }
+
     /// The pipelines of a signal that a receiver or connector feeds, as one consumer.
     fn fed_by(&self, source: &ComponentId, signal: Signal) -> Option<Rc<dyn Consumer>> {
         let fed = self
@@ -241,6 +294,9 @@ impl Builder<'_> {
         let key = (id.clone(), signal);
         if let Some(built) = self.exporters.get(&key) {
             return Ok(built.clone());
+        }
+        if let Some(stand_in) = self.stand_in {
+            return Ok(stand_in(id));
         }
         let failed = |text: String| {
             format!(

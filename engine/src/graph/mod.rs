@@ -11,7 +11,7 @@ use crate::{receivers::otlp::ingest::Moved, runtime::Accepted};
 
 pub use crate::net::listen::Bound;
 pub(crate) use crate::net::listen::client_tls;
-pub use build::CoreGraph;
+pub use build::{CoreGraph, StandIn, Trial};
 pub use receivers::Endpoint;
 pub use shared::Shared;
 

@@ -61,6 +61,18 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
     }
 }
 
+/// Runs a future to its end on this thread, with an executor of its own on which it can spawn and
+/// wait: for what is tried out beside the engine.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn alone<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())?;
+    Ok(runtime.block_on(future))
+}
+
 /// Lets other tasks of this core run once.
 pub async fn yield_now() {
     futures_lite::future::yield_now().await;

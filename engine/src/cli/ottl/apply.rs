@@ -8,8 +8,9 @@ use trunkline_ottl::{
     contexts::Context,
     run::{Counts, Request, RowFailure},
 };
-use trunkline_proto::{Batch, Signal, json};
+use trunkline_proto::{Batch, Signal};
 
+use super::super::requests::tree;
 use crate::processors::transform::config::Compiled;
 
 /// Reasons for failures that are told, for each statement.
@@ -132,14 +133,6 @@ fn changes(group: &Compiled, before: &Batch, statements: &mut [Did]) -> Result<(
         last = next;
     }
     Ok(())
-}
-
-/// The request as JSON.
-pub(super) fn tree(batch: &Batch) -> Result<Value, String> {
-    let mut text = Vec::new();
-    json::from_protobuf(batch.signal(), &batch.to_protobuf(), &mut text)
-        .map_err(|e| e.to_string())?;
-    serde_json::from_slice(&text).map_err(|e| e.to_string())
 }
 
 /// A row, and what is around it that statements can write.

@@ -12,7 +12,6 @@ use std::{
     ffi::OsString,
     fmt::Write as _,
     io::{BufRead, Read, Write},
-    path::Path,
     sync::Arc,
 };
 
@@ -21,17 +20,17 @@ use trunkline_ottl::{Compiler, columns::Executor, contexts::Context, functions::
 use trunkline_proto::{Batch, Signal, json};
 
 use self::{
-    apply::{apply, tree},
+    apply::apply,
     options::{HELP, Options},
-    show::Paint,
+};
+use super::{
+    diff::{Paint, difference},
+    requests::{MOST, pretty, read, signal_of},
 };
 use crate::{
     config::{Load, Settings, source::process_environment},
     processors::transform::config::{Compiled, Config, contexts},
 };
-
-/// Input that is read, at most, in bytes.
-const MOST: u64 = 256 << 20;
 
 /// Does what the arguments behind `ottl` say. `terminal`: standard output is one.
 ///
@@ -95,17 +94,12 @@ fn show(
     paint: Paint,
 ) -> Result<(String, Option<String>), String> {
     let applied = apply(groups, request)?;
-    let mut text = show::difference(&pretty(request)?, &pretty(&applied.batch)?, paint);
+    let mut text = difference(&pretty(request)?, &pretty(&applied.batch)?, paint);
     if text.is_empty() {
         text.push_str("nothing changed\n");
     }
     let _ = writeln!(text, "\n{}", show::table(&applied.statements, paint));
     Ok((text, applied.stopped))
-}
-
-fn pretty(batch: &Batch) -> Result<String, String> {
-    let text = serde_json::to_string_pretty(&tree(batch)?).map_err(|e| e.to_string())?;
-    Ok(text + "\n")
 }
 
 /// Reads statements line by line and shows what each does, on top of those kept before.
@@ -262,14 +256,6 @@ fn explain(options: &Options, signal: Signal, paint: Paint) -> Result<String, St
     Ok(out)
 }
 
-fn read(file: &Path) -> Result<String, String> {
-    let told = |e: std::io::Error| format!("cannot read {}: {e}", file.display());
-    let opened = std::fs::File::open(file).map_err(told)?;
-    let mut text = String::new();
-    opened.take(MOST).read_to_string(&mut text).map_err(told)?;
-    Ok(text)
-}
-
 /// The requests of the input: one JSON document behind the other.
 fn read_requests(options: &Options, input: &mut dyn BufRead) -> Result<Vec<Batch>, String> {
     let text = match &options.input {
@@ -308,16 +294,4 @@ fn read_requests(options: &Options, input: &mut dyn BufRead) -> Result<Vec<Batch
         true => Err("the input is empty: give OTLP/JSON".to_owned()),
         false => Ok(requests),
     }
-}
-
-fn signal_of(document: &Value) -> Option<Signal> {
-    [
-        (Signal::Traces, ["resourceSpans", "resource_spans"]),
-        (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
-        (Signal::Logs, ["resourceLogs", "resource_logs"]),
-        (Signal::Profiles, ["resourceProfiles", "resource_profiles"]),
-    ]
-    .into_iter()
-    .find(|(_, keys)| keys.iter().any(|key| document.get(key).is_some()))
-    .map(|(signal, _)| signal)
 }
