@@ -389,6 +389,16 @@ fn entry(buf: &[u8], body: usize, next: usize) -> Result<(usize, usize, usize), 
     Ok((key.start, key.end - key.start, value.start))
 }
 
+const CONTINUES: u64 = 0x8080_8080_8080_8080;
+
+/// Eight groups of seven bits, one in each byte, put together.
+#[inline(always)]
+fn packed(groups: u64) -> u64 {
+    let x = groups & 0x007f_007f_007f_007f | (groups & 0x7f00_7f00_7f00_7f00) >> 1;
+    let x = x & 0x0000_3fff_0000_3fff | (x & 0x3fff_0000_3fff_0000) >> 2;
+    x & 0x0fff_ffff | (x & 0x0fff_ffff_0000_0000) >> 4
+}
+
 /// The value encoded in `buf[at..end]`; `None` when it is not valid.
 #[inline(always)]
 fn value_at(buf: &[u8], base: u32, at: usize, end: u32) -> Option<(u8, u64)> {
@@ -400,13 +410,12 @@ fn value_at(buf: &[u8], base: u32, at: usize, end: u32) -> Option<(u8, u64)> {
         let start = (at + 2) as u32 | base;
         return Some((kind::STRING, span::between(start, end as u32 | base)));
     }
-    if word & 0xff == 0x18 && (len == 2 && short < 0x80 || len == 3 && word & 0x80_8000 == 0x8000) {
-        let value = if len == 2 {
-            short as u64
-        } else {
-            (word >> 8 & 0x7f) | (word >> 9 & 0x3f80)
-        };
-        return Some((kind::INT, value));
+    if word & 0xff == 0x18 && (2..=8).contains(&len) {
+        // A varint of up to seven bytes: all but the last say that there are more.
+        let bytes = word >> 8 & (u64::MAX >> (8 * (9 - len)));
+        if bytes & CONTINUES == CONTINUES >> (8 * (9 - len)) >> 8 {
+            return Some((kind::INT, packed(bytes & !CONTINUES)));
+        }
     }
     any_value(buf, base, at, end)
 }
