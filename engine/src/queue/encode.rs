@@ -39,9 +39,16 @@ impl Form {
             }
             None if !self.json && self.codec == Codec::Identity && batch.has_long_runs() => {
                 // Headers, and what lies in small pieces.
-                let mut out = room(core, batch.payload_len() / 64)?;
+                let expected = batch.payload_len() / 64;
+                let Some(mut charge) = core.budget.charge(expected) else {
+                    return Err(Refusal::no_room());
+                };
+                let mut out = Buffer::with_capacity(expected);
                 let pieces = batch.write_around(&mut out);
-                let (between, mut at) = (out.freeze(), 0);
+                if !charge.grow(out.len().saturating_sub(expected)) {
+                    return Err(Refusal::no_room());
+                }
+                let (between, mut at) = (out.charged(charge).freeze(), 0);
                 let each = pieces.into_iter().map(|(len, piece)| {
                     piece.unwrap_or_else(|| {
                         at += len;
