@@ -52,7 +52,7 @@ impl Lower {
             // Go's zero time, as nanoseconds.
             Take::Time => {
                 let zero = functions::ZERO_TIME.unix_nanos();
-                (Take::Nanos, Value::Int(zero as i64))
+                (Take::Nanos, Value::Int(zero))
             }
             Take::SpanId => (take, Value::SpanId([0; 8])),
             Take::TraceId => (take, Value::TraceId([0; 16])),
