@@ -8,7 +8,11 @@ use trunkline_proto::otlp::{
     logs::v1::LogRecord,
     metrics::v1::metric::Data,
 };
-use trunkline_tests::{Signal, both_runtimes, config::Relay, otlp, status};
+use trunkline_tests::{
+    Port, Signal, both_runtimes,
+    config::{Config, Relay},
+    otlp, status,
+};
 
 fn records(body: &[u8]) -> Vec<LogRecord> {
     let request = ExportLogsServiceRequest::decode(body).unwrap();
@@ -228,5 +232,20 @@ both_runtimes! {
                 assert_eq!(of("info", component, context, statement), 1.0, "{component} {statement}");
             }
         }
+    }
+
+    // Experimental functions, which their gate switched on, are named once a group of statements, not once a core.
+    async fn experimental_functions_are_named_at_start(runtime: Runtime) {
+        let config = Config::new(&Port::free(), &Port::free())
+            .signals(&[Signal::Logs])
+            .exporter("nop", "")
+            .processor("transform", r#"{log_statements: ['set(log.attributes["a"], true) where Any(["b"], (k, v) => v == "b")', 'set(log.attributes["c"], Find(["b"], (k, v) => All(["b"], (k, v) => v == "b")))', 'set(log.flags, 1)']}"#)
+            .processor("filter", r#"{log_conditions: ['All(["b"], (k, v) => v == "c")']}"#);
+        let launch = config.launch(runtime).arg("--feature-gates").arg("ottl.functions.enableLambda");
+        let log = launch.arg("--cores").arg("2").start().await.stop().await.log;
+        let told: Vec<&str> = log.lines().filter(|line| line.contains("Experimental OTTL functions")).collect();
+        assert_eq!(told.len(), 2, "{log}");
+        assert!(told.iter().any(|line| line.contains("\"All, Any, Find\"") && line.contains("\"transform\"")), "{told:?}");
+        assert!(told.iter().any(|line| line.contains("\"All\"") && line.contains("\"filter\"")), "{told:?}");
     }
 }

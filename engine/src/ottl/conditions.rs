@@ -13,7 +13,7 @@ use trunkline_ottl::{
 };
 use trunkline_proto::batch::{Data, Level};
 
-use super::{Fault, Refused, Said, Statement, faults};
+use super::{Fault, Refused, Said, Statement, faults, warn_of_experimental};
 use crate::telemetry::metrics::{StatementMetrics, Statements};
 
 /// Conditions of one context, ready to be asked on one core: which rows does one of them hold on?
@@ -72,6 +72,7 @@ impl Conditions {
     pub fn counted(mut self, component: &Statements<'_>) -> Conditions {
         let executor = self.executor.get_mut();
         executor.take_time(component.timed());
+        warn_of_experimental(component, [&**executor.program()]);
         let conditions = executor.program().conditions.iter();
         let texts = conditions.map(|condition| &*condition.source);
         self.metrics = Some(component.of(self.context.name(), texts));

@@ -13,7 +13,7 @@ use std::{
 };
 
 use tonic::Code;
-use trunkline_ottl::{error::Diagnostics, failure::Failure, run};
+use trunkline_ottl::{Program, error::Diagnostics, failure::Failure, run};
 use trunkline_proto::batch::Error;
 
 pub use self::{
@@ -26,6 +26,7 @@ use crate::{
         diagnostics::Decoder,
         node::{Node, Position},
     },
+    telemetry::metrics::Statements,
 };
 
 choice! {
@@ -194,6 +195,26 @@ pub fn known(context: &RequestContext) -> run::Request {
         metadata,
         auth: Vec::new(),
     }
+}
+
+/// Says which experimental functions a list of statements, conditions or rules of a component uses,
+/// once for all cores.
+pub fn warn_of_experimental<'p>(
+    component: &Statements<'_>,
+    list: impl IntoIterator<Item = &'p Program>,
+) {
+    let mut functions: Vec<&str> = list.into_iter().flat_map(Program::experimental).collect();
+    if component.core() != 0 || functions.is_empty() {
+        return;
+    }
+    functions.sort_unstable();
+    functions.dedup();
+    tracing::warn!(
+        otelcol.component.id = component.component(),
+        otelcol.signal = component.signal().name(),
+        functions = functions.join(", "),
+        "Experimental OTTL functions are used; they may change or go"
+    );
 }
 
 /// When a failure of a statement was last logged, and how many were held back since.

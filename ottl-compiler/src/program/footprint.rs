@@ -1,10 +1,10 @@
 //! What a statement reads and writes, by meaning and not by spelling: `start_time` and
 //! `start_time_unix_nano` are one place, a map holds all its keys, a computed key may be any.
 
-use super::{Argument, Body, Call, Condition, KeyNode, Node, PathNode};
+use super::{Argument, Body, Call, Condition, KeyNode, Node, PathNode, Program};
 use crate::{
     contexts::{Context, Part, Store},
-    functions::Build,
+    functions::{Build, Function},
     value::{Text, index},
 };
 use trunkline_proto::batch::Field;
@@ -155,18 +155,32 @@ fn same_store(a: Store, b: Store) -> bool {
     }
 }
 
-/// What a condition and an editor read and write.
+/// What a condition and an editor read and write, and the experimental functions they use.
+#[derive(Default)]
 pub(super) struct Walk {
     pub reads: Vec<Footprint>,
     pub writes: Vec<Footprint>,
+    experimental: Vec<&'static str>,
+}
+
+/// The experimental functions that a program uses, each once, by name.
+pub(super) fn experimental(program: &Program) -> Vec<&'static str> {
+    let mut walk = Walk::default();
+    for of in &program.conditions {
+        walk.condition(&of.condition);
+    }
+    for statement in &program.statements {
+        walk.condition(&statement.condition);
+        walk.call(&statement.editor);
+    }
+    walk.experimental.sort_unstable();
+    walk.experimental.dedup();
+    walk.experimental
 }
 
 /// The footprints of a statement: reads, writes.
 pub fn of(condition: &Condition, editor: &Call) -> (Vec<Footprint>, Vec<Footprint>) {
-    let mut walk = Walk {
-        reads: Vec::new(),
-        writes: Vec::new(),
-    };
+    let mut walk = Walk::default();
     walk.condition(condition);
     walk.call(editor);
     (walk.reads, walk.writes)
@@ -174,20 +188,14 @@ pub fn of(condition: &Condition, editor: &Call) -> (Vec<Footprint>, Vec<Footprin
 
 /// What a value reads.
 pub fn of_node(node: &Node) -> Vec<Footprint> {
-    let mut walk = Walk {
-        reads: Vec::new(),
-        writes: Vec::new(),
-    };
+    let mut walk = Walk::default();
     walk.node(node);
     walk.reads
 }
 
 /// What a condition reads.
 pub fn reads(condition: &Condition) -> Vec<Footprint> {
-    let mut walk = Walk {
-        reads: Vec::new(),
-        writes: Vec::new(),
-    };
+    let mut walk = Walk::default();
     walk.condition(condition);
     walk.reads
 }
@@ -236,7 +244,14 @@ impl Walk {
         }
     }
 
+    fn function(&mut self, function: &Function) {
+        if function.gate().is_some() {
+            self.experimental.push(function.name);
+        }
+    }
+
     fn call(&mut self, call: &Call) {
+        self.function(call.function);
         for argument in &call.args {
             match argument {
                 Argument::Value { node, .. } => self.node(node),
@@ -252,10 +267,8 @@ impl Walk {
                     Body::Value(node) => self.node(node),
                     Body::Condition(condition) => self.condition(condition),
                 },
-                Argument::Absent
-                | Argument::Literal(_)
-                | Argument::Regex(_)
-                | Argument::Function(_) => {}
+                Argument::Function(function) => self.function(function),
+                Argument::Absent | Argument::Literal(_) | Argument::Regex(_) => {}
             }
         }
         // What these look at and change is told by contexts, as a whole.

@@ -50,6 +50,11 @@ impl Program {
         statements.any(|of| of.reads.iter().chain(&of.writes).any(of_cache))
     }
 
+    /// The experimental functions that it uses, each once, by name.
+    pub fn experimental(&self) -> Vec<&'static str> {
+        footprint::experimental(self)
+    }
+
     /// Whether a statement may add metrics, which then are rows of this program as well.
     pub fn adds_rows(&self) -> bool {
         let metrics = matches!(self.context, Context::Metric | Context::DataPoint);

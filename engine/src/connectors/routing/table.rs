@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     component::RequestContext,
-    ottl::{Conditions, Refused, Said},
+    ottl::{self, Conditions, Refused, Said},
     telemetry::metrics::{StatementMetrics, Statements},
 };
 
@@ -99,6 +99,7 @@ impl Table {
             let asks = match question {
                 Question::Header(header) => Asks::Header(header),
                 Question::Statement(program) => {
+                    ottl::warn_of_experimental(component, [&program]);
                     let texts = program.statements.iter().map(|of| &*of.source);
                     let metrics = component.of(program.context.name(), texts);
                     Asks::Statement(program, Said::default(), metrics)

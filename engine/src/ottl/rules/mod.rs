@@ -15,7 +15,7 @@ use trunkline_proto::{
     batch::{Data, Error, Level},
 };
 
-use super::{Refused, Said, known};
+use super::{Refused, Said, known, warn_of_experimental};
 use crate::{
     component::RequestContext,
     telemetry::{
@@ -64,6 +64,7 @@ impl Rules {
         all_routes: bool,
         component: &Statements<'_>,
     ) -> Rules {
+        warn_of_experimental(component, rules.iter().map(|rule| &*rule.program));
         let told = rules
             .iter()
             .map(|rule| (reason(component.component(), rule), Said::default()));

@@ -17,7 +17,7 @@ use super::editing::Editing;
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, RequestContext},
     config::Gates,
-    ottl::{self, Refused, Said, known},
+    ottl::{self, Refused, Said, known, warn_of_experimental},
     telemetry::{
         PipelineLedger, ProcessorMetrics,
         metrics::{StatementMetrics, Statements},
@@ -62,6 +62,7 @@ pub fn build(
     let reads_request = compiled.iter().any(|group| group.program.reads_request());
     let component = Statements::new(core, "processor", id, signal);
     let groups = compiled.into_iter().map(|compiled| {
+        warn_of_experimental(&component, [&compiled.program]);
         let context = compiled.program.context.name();
         let statements = compiled.program.statements.iter();
         let metrics = component.of(context, statements.map(|statement| &*statement.source));

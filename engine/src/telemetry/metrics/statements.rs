@@ -53,6 +53,11 @@ impl<'a> Statements<'a> {
         self.registry.level() >= Level::Detailed
     }
 
+    /// The number of the core.
+    pub fn core(&self) -> usize {
+        self.core
+    }
+
     /// The component's id.
     pub fn component(&self) -> &'a str {
         self.component
