@@ -106,7 +106,8 @@ impl Telling<'_, '_> {
 /// The way in which a rule can be run so that the result is that of going row by row.
 fn way(rule: &Rule) -> Way {
     let whole = Executor::new(Arc::clone(&rule.program));
-    if !whole.is_all_columns() {
+    // What is run apart shares no scratch map.
+    if !whole.is_all_columns() || rule.program.uses_cache() {
         // With several edits, one that fails ends the rule on that row: rows do that.
         let plain = rule.decision.is_none() && rule.program.statements.len() == 1;
         return Way::Rows(plain.then_some(whole));

@@ -19,6 +19,8 @@ span.status == Error > set(span.status.message, "failed"), keep()
 span.kind in [SpanKind::Client, 1] > set(span.attributes["n"], len(span.name)), convert(span.attributes["b"], "int"), drop()
 spanevent.name == "a" > drop()
 scope.name == "a" > route("scoped")
+true > set(span.cache["n"], span.name), set(span.attributes["cached"], span.cache["n"])
+resource.attributes["a"] != nil > set(resource.attributes["d"], resource.attributes["a"]), set(resource.attributes["e"], resource.attributes["d"] + 1), keep()
 true > limit(span.attributes, 3), set(span.attributes["late"], true)
 span.attributes["n"] > 3 > route("late")
 "#,
