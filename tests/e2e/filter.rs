@@ -208,7 +208,7 @@ both_runtimes! {
             (Signal::Logs, r#"{log_conditions: ['log.flags == 0']}"#, ""),
             (Signal::Profiles, r#"{profile_conditions: ['profile.attributes["k"] == "v"']}"#, "a: cpu lock; b: alone"),
             (Signal::Profiles, r#"{profile_conditions: ['profile.sample_type.type == "samples"', 'scope.name == "s2"']}"#, "a: alloc lock"),
-            (Signal::Profiles, r#"{profile_conditions: [{context: profile, conditions: ['attributes["other"] != nil or attributes == {}']}]}"#, "a: cpu alloc lock; b: alone"),
+            (Signal::Profiles, r#"{profile_conditions: [{context: profile, conditions: ['attributes["other"] != nil or attributes == {}']}]}"#, "a: alloc lock; b: alone"),
             (Signal::Profiles, r#"{profile_conditions: ['resource.attributes["service.name"] == "a"', 'profile.duration == 0']}"#, ""),
             (Signal::Logs, r#"{trace_conditions: ['span.name == "x"']}"#, "a: noise news map; b: alone"),
         ])

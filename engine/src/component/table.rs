@@ -18,6 +18,8 @@ use crate::{
 pub enum Stability {
     /// Not for this signal.
     Undefined,
+    /// As its signal: not settled.
+    Development,
     /// Early.
     Alpha,
     /// Useful, may change.
@@ -27,10 +29,11 @@ pub enum Stability {
 }
 
 impl Stability {
-    /// `Stable`, `Beta`, `Alpha`, `Undefined`.
+    /// `Stable`, `Beta`, `Alpha`, `Development`, `Undefined`.
     pub const fn name(self) -> &'static str {
         match self {
             Stability::Undefined => "Undefined",
+            Stability::Development => "Development",
             Stability::Alpha => "Alpha",
             Stability::Beta => "Beta",
             Stability::Stable => "Stable",
@@ -130,7 +133,7 @@ fn parse<T: Setting + Default + 'static>(
     Arc::new(config)
 }
 
-use Stability::{Alpha, Beta, Stable, Undefined};
+use Stability::{Alpha, Beta, Development, Stable, Undefined};
 
 macro_rules! table {
     ($($kind:ident $name:literal $(alias $alias:literal)? [$($stability:ident),*] $config:ty;)*) => {
@@ -150,11 +153,11 @@ table! {
     Receiver "otlp" [Stable, Stable, Stable, Alpha] receivers::otlp::config::Config;
     Processor "attributes" [Beta, Beta, Beta, Undefined] processors::attributes::config::Config;
     Processor "batch" [Beta, Beta, Beta, Undefined] processors::batch::config::Config;
-    Processor "filter" [Alpha, Alpha, Alpha, Undefined] processors::filter::config::Config;
+    Processor "filter" [Alpha, Alpha, Alpha, Development] processors::filter::config::Config;
     Processor "memory_limiter" [Beta, Beta, Beta, Alpha] processors::memory_limiter::config::Config;
-    Processor "resource" [Beta, Beta, Beta, Alpha] processors::resource::config::Config;
+    Processor "resource" [Beta, Beta, Beta, Development] processors::resource::config::Config;
     Processor "rules" [Alpha, Alpha, Alpha, Undefined] processors::rules::config::Config;
-    Processor "transform" [Beta, Beta, Beta, Undefined] processors::transform::config::Config;
+    Processor "transform" [Beta, Beta, Beta, Development] processors::transform::config::Config;
     Exporter "debug" [Alpha, Alpha, Alpha, Alpha] exporters::debug::config::Config;
     Exporter "file" [Alpha, Alpha, Alpha, Alpha] exporters::file::config::Config;
     Exporter "nop" [Beta, Beta, Beta, Alpha] exporters::nop::config::Config;
