@@ -6,7 +6,7 @@ use trunkline_proto::batch::frame::kind;
 
 use super::{
     calls::Operand,
-    cells::{self, Cell, cell},
+    cells::{Cell, cell},
     eval::{Exec, Op},
     expr::{Action, Arg, Expr, Take},
     lower::Lower,
@@ -195,18 +195,16 @@ impl Exec<'_> {
         } else {
             let mut tree = self.tree(spot, p)?;
             let (value, assigned) = tree::assigned(&value);
-            index::write(&mut tree, &spot.keys, value)?;
+            // What was made on the way stays.
+            let wrote = index::write(&mut tree, &spot.keys, value);
             tree.encode(&mut any);
-            result = assigned;
+            result = wrote.and(assigned);
         }
-        let of = match trunkline_proto::batch::Value::read(&any)? {
-            trunkline_proto::batch::Value::List(_) => kind::LIST,
-            _ => kind::MAP,
-        };
-        if any.is_empty() {
+        if any.is_empty() && spot.slot.is_none() {
             any.extend_from_slice(&EMPTY_MAP);
         }
-        let bits = self.frame.put(&any).ok_or_else(cells::full)?;
+        let value = Value::decode(&any)?;
+        let (of, bits) = cell(self.frame, &mut self.state.boxed, value)?;
         match spot.slot {
             Some(slot) => self.frame.set(self.slot(slot), &[p], |_| (of, bits)),
             None => {
