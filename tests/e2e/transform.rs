@@ -240,7 +240,7 @@ both_runtimes! {
             .signals(&[Signal::Logs])
             .exporter("nop", "")
             .processor("transform", r#"{log_statements: ['set(log.attributes["a"], true) where Any(["b"], (k, v) => v == "b")', 'set(log.attributes["c"], Find(["b"], (k, v) => All(["b"], (k, v) => v == "b")))', 'set(log.flags, 1)']}"#)
-            .processor("filter", r#"{log_conditions: ['All(["b"], (k, v) => v == "c")']}"#);
+            .processor("filter", r#"{log_conditions: ['All(log.attributes, (k, v) => v == "c")']}"#);
         let launch = config.launch(runtime).arg("--feature-gates").arg("ottl.functions.enableLambda");
         let log = launch.arg("--cores").arg("2").start().await.stop().await.log;
         let told: Vec<&str> = log.lines().filter(|line| line.contains("Experimental OTTL functions")).collect();
