@@ -103,8 +103,8 @@ pub struct Verdict {
 
 /// Evaluates the conditions of a program on the rows of its context, on all or on those `among`:
 /// from left to right on each row, until one holds. A condition that fails on a row is passed over
-/// there, and `tell` hears of it in [`ErrorMode::Ignore`]; in [`ErrorMode::Propagate`] the row is not selected, and the
-/// others are evaluated all the same. Each row has a scratch map of its own.
+/// there, and `tell` hears of it in [`ErrorMode::Ignore`]; in [`ErrorMode::Propagate`] the row is
+/// not selected, and the others are evaluated all the same. Each row has a scratch map of its own.
 ///
 /// # Errors
 /// [`Failure::Batch`] when the request cannot be taken apart.

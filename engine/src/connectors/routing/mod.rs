@@ -38,8 +38,8 @@ pub struct Routing {
     budget: Arc<Budget>,
 }
 
-/// Builds the connector `routing` with the id `id` for pipelines of `signal`. `pipelines` are those that it feeds;
-/// `join` makes one consumer of several.
+/// Builds the connector `routing` with the id `id` for pipelines of `signal`. `pipelines` are
+/// those that it feeds; `join` makes one consumer of several.
 ///
 /// # Errors
 /// A pipeline that it does not feed, a condition that is none.
