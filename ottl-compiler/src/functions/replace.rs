@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::{Captures, Regex};
+use regex::bytes::Regex;
 use trunkline_proto::batch;
 
 use super::editors::one_of;
 use crate::{
     failure::Failure,
-    go::regexp,
+    go::regexp::expand,
     program::{Args, Argument},
     run::Target,
     value::Value,
@@ -250,56 +250,6 @@ pub(super) fn replace_all_patterns(
 /// The mode must be one that there is.
 pub(super) fn check_mode(args: &[Argument]) -> Result<(), String> {
     one_of(args.get(1), "mode", &["key", "value"])
-}
-
-/// Appends a template with its `$1`, `$name` and `${name}` filled in, as Go's `Expand` does: a
-/// name is as long as it can be, one that there is not is empty, and `$$` is a dollar.
-fn expand(regex: &Regex, captures: &Captures<'_>, template: &[u8], out: &mut Vec<u8>) {
-    let mut rest = template;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
-        let (before, after) = rest.split_at(at);
-        out.extend_from_slice(before);
-        let after = after.get(1..).unwrap_or_default();
-        if let [b'$', after @ ..] = after {
-            out.push(b'$');
-            rest = after;
-            continue;
-        }
-        let Some((name, after)) = reference(after) else {
-            out.push(b'$');
-            rest = after;
-            continue;
-        };
-        rest = after;
-        let group = match name.parse::<usize>() {
-            Ok(index) if name.bytes().all(|byte| byte.is_ascii_digit()) => captures.get(index),
-            // Of several groups of a name, the first that took part.
-            _ => regexp::group_names(regex)
-                .enumerate()
-                .filter(|(_, group)| *group == Some(name))
-                .find_map(|(at, _)| captures.get(at + 1)),
-        };
-        if let Some(group) = group {
-            out.extend_from_slice(group.as_bytes());
-        }
-    }
-    out.extend_from_slice(rest);
-}
-
-/// The name after a dollar, and what is behind it.
-fn reference(text: &[u8]) -> Option<(&str, &[u8])> {
-    let braced = text.first() == Some(&b'{');
-    let inner = if braced { text.get(1..)? } else { text };
-    let valid = inner.utf8_chunks().next()?.valid();
-    let len = valid
-        .find(|c: char| c != '_' && !c.is_alphanumeric())
-        .unwrap_or(valid.len());
-    let name = valid.get(..len).filter(|name| !name.is_empty())?;
-    let after = inner.get(len..)?;
-    match braced {
-        true => Some((name, after.strip_prefix(b"}")?)),
-        false => Some((name, after)),
-    }
 }
 
 /// A format has `%s`, and no `%` before anything else.

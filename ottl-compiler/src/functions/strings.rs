@@ -2,6 +2,7 @@
 
 use crate::{
     failure::Failure,
+    go::text::{lower_char, one_char},
     ops::CompareOp,
     program::Args,
     value::{
@@ -150,26 +151,13 @@ pub(super) fn trim_suffix(args: &Args<'_>) -> Result<Value, Failure> {
 
 /// `ToLowerCase(target)`
 pub(super) fn to_lower(args: &Args<'_>) -> Result<Value, Failure> {
-    // Go maps each character to one: İ loses its dot.
-    let one = |c: char| match c {
-        'İ' => 'i',
-        c => single(c.to_lowercase(), c),
-    };
-    Ok(Value::text(map_chars(args.text(0)?, one)))
+    Ok(Value::text(map_chars(args.text(0)?, lower_char)))
 }
 
 /// `ToUpperCase(target)`
 pub(super) fn to_upper(args: &Args<'_>) -> Result<Value, Failure> {
-    let one = |c: char| single(c.to_uppercase(), c);
+    let one = |c: char| one_char(c.to_uppercase(), c);
     Ok(Value::text(map_chars(args.text(0)?, one)))
-}
-
-/// The one character that another becomes; itself where it would be several.
-fn single(mut mapped: impl Iterator<Item = char>, c: char) -> char {
-    match (mapped.next(), mapped.next()) {
-        (Some(mapped), None) => mapped,
-        _ => c,
-    }
 }
 
 fn map_chars(text: &[u8], map: impl Fn(char) -> char) -> Vec<u8> {

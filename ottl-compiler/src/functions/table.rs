@@ -237,7 +237,7 @@ pub(super) static ELSEWHERE: &[Function] = &[
     editor("convert_gauge_to_sum", &[req("string_agg_temp", LiteralString), req("monotonic", LiteralBool)], Build::RowEditor(metrics::convert_gauge_to_sum)).check(metrics::check_temporality).only(Place::TransformMetric),
     editor("convert_sum_to_gauge", &[], Build::RowEditor(metrics::convert_sum_to_gauge)).only(Place::TransformMetric),
     editor("convert_summary_quantile_val_to_gauge", &[opt("attribute_key", LiteralString), opt("suffix", LiteralString)], Build::RowEditor(metrics::convert_summary_quantile_val_to_gauge)).only(Place::TransformMetric),
-    editor("copy_metric", &[opt("name", String), opt("description", String), opt("unit", String)], Build::RowEditor(metrics::copy_metric)).only(Place::TransformMetric),
+    editor("copy_metric", &[opt("name", String), opt("description", String), opt("unit", String)], Build::RowEditor(metrics::copy_metric)).by_need().only(Place::TransformMetric),
     editor("extract_avg_metric", &[opt("suffix", LiteralString)], Build::RowEditor(metrics::extract_avg_metric)).only(Place::TransformMetric),
     editor("extract_count_metric", &[req("monotonic", LiteralBool), opt("suffix", LiteralString)], Build::RowEditor(metrics::extract_count_metric)).only(Place::TransformMetric),
     editor("extract_percentile_metric", &[req("percentile", LiteralFloat), opt("suffix", LiteralString)], Build::RowEditor(metrics::extract_percentile_metric)).check(metrics::check_percentile).only(Place::TransformMetric),

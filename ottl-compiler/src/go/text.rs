@@ -179,6 +179,22 @@ pub fn trim_space(text: &[u8]) -> &[u8] {
     text.get(..text.len() - behind).unwrap_or_default()
 }
 
+/// `unicode.ToLower`: Go maps each character to one, so İ loses its dot.
+pub fn lower_char(c: char) -> char {
+    match c {
+        'İ' => 'i',
+        c => one_char(c.to_lowercase(), c),
+    }
+}
+
+/// The one character that another becomes; itself where it would be several.
+pub(crate) fn one_char(mut mapped: impl Iterator<Item = char>, c: char) -> char {
+    match (mapped.next(), mapped.next()) {
+        (Some(mapped), None) => mapped,
+        _ => c,
+    }
+}
+
 /// `strings.Fields`: what stands between spaces of Unicode.
 pub fn fields(text: &[u8]) -> Vec<&[u8]> {
     let mut out = Vec::new();

@@ -138,7 +138,18 @@ pub(crate) fn copy_metric(row: &mut Row<'_>, args: &Args<'_>) -> Result<(), Fail
     let (metric, _) = metric_of(row)?;
     let message = row.data().row_message(Level::Item, metric)?;
     // Fields 1 to 3 are the metric's name, description and unit, in the order of the parameters.
-    let given = |number: u32| args.has(number as usize - 1);
+    // One that fails leaves a copy in which it, and those after it, are as they were.
+    let mut texts = Vec::new();
+    let mut failed = None;
+    for number in 1..=3_u32 {
+        let at = number as usize - 1;
+        match args.text(at) {
+            _ if failed.is_some() || !args.has(at) => {}
+            Ok(text) => texts.push((number, text)),
+            Err(failure) => failed = Some(failure),
+        }
+    }
+    let given = |number: u32| texts.iter().any(|(of, _)| *of == number);
     let mut copy = Vec::with_capacity(message.len());
     for field in Fields::all(&message) {
         let field = field?;
@@ -146,11 +157,9 @@ pub(crate) fn copy_metric(row: &mut Row<'_>, args: &Args<'_>) -> Result<(), Fail
             copy.extend_from_slice(message.get(field.head..field.end).unwrap_or_default());
         }
     }
-    for number in 1..=3 {
-        if given(number) {
-            let text = args.text(number as usize - 1)?;
-            put_bytes(&mut copy, number, text);
-        }
+    for (number, text) in &texts {
+        put_bytes(&mut copy, *number, text);
     }
-    row.add_metric("copy_metric", &copy)
+    row.add_metric("copy_metric", &copy)?;
+    failed.map_or(Ok(()), Err)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Axis, Expr, Found, Function, Operator, Pick, Start, Step, Test, XPath};
+use super::{Axis, Expr, Found, Function, Operator, Pick, Start, Step, Test, XPath, functions};
 use crate::go::{
     text::{parse_double, plain_number, trim_space},
     xml_tree::{DEPTH, Kind, TOP, Tree},
@@ -11,7 +11,7 @@ use crate::go::{
 /// The most nodes that may be looked at, over and over ones counted each time.
 const MOST: usize = 4 << 20;
 
-enum Value {
+pub(super) enum Value {
     Nodes(Vec<Found>),
     Text(Vec<u8>),
     Number(f64),
@@ -83,6 +83,11 @@ impl Search<'_> {
             for node in nodes {
                 self.step(step, node, &mut found)?;
             }
+            // Of all axes only this one remembers what it found.
+            if matches!(step.axis, Axis::Ancestor | Axis::AncestorOrSelf) {
+                let mut seen = HashSet::new();
+                found.retain(|node| seen.insert(*node));
+            }
             nodes = found;
         }
         Ok(nodes)
@@ -108,6 +113,37 @@ impl Search<'_> {
                         },
                         out,
                     )?;
+                }
+            }
+            Axis::Ancestor | Axis::AncestorOrSelf => {
+                if step.axis == Axis::AncestorOrSelf {
+                    self.keep(step, from, out)?;
+                }
+                if from.attribute.is_some() {
+                    self.keep(step, whole, out)?;
+                }
+                let mut next = self.tree.node(from.node).and_then(|node| node.parent);
+                while let Some(node) = next {
+                    let attribute = None;
+                    self.keep(step, Found { node, attribute }, out)?;
+                    next = self.tree.node(node).and_then(|node| node.parent);
+                }
+            }
+            Axis::FollowingSibling | Axis::PrecedingSibling if from.attribute.is_some() => {}
+            Axis::FollowingSibling | Axis::PrecedingSibling => {
+                let tree = self.tree;
+                let beside = |node: usize| match step.axis {
+                    Axis::FollowingSibling => tree.next(node),
+                    _ => tree.node(node).and_then(|node| node.previous),
+                };
+                let mut next = beside(from.node);
+                while let Some(node) = next {
+                    let attribute = None;
+                    match self.is_blank(node) {
+                        true => self.spend(1)?,
+                        false => self.keep(step, Found { node, attribute }, out)?,
+                    }
+                    next = beside(node);
                 }
             }
             Axis::Attribute => {
@@ -456,6 +492,94 @@ impl Search<'_> {
             Function::Position | Function::Last => {
                 return Err("there is no position here".to_owned());
             }
+            Function::Sum => {
+                let Value::Nodes(nodes) = first else {
+                    return functions::sum(first).map(Value::Number);
+                };
+                let mut sum = 0.0;
+                for node in nodes {
+                    let text = self.text(*node)?;
+                    sum += parse_double(&text).unwrap_or(0.0);
+                }
+                Value::Number(sum)
+            }
+            Function::Ceiling => Value::Number(self.number(first)?.ceil()),
+            Function::Floor => Value::Number(self.number(first)?.floor()),
+            Function::Round => Value::Number(functions::round(self.number(first)?)),
+            Function::LowerCase => Value::Text(functions::lower(&self.string(first)?)),
+            Function::Translate | Function::Replace => {
+                let mut texts = Vec::with_capacity(values.len());
+                for value in &values {
+                    texts.push(self.string(value)?);
+                }
+                let [text, from, to] = texts.as_slice() else {
+                    return Err("three arguments are wanted".to_owned());
+                };
+                Value::Text(match function {
+                    Function::Translate => functions::translate(text, from, to),
+                    _ => functions::replace(text, from, to)?,
+                })
+            }
+            Function::Matches => {
+                if matches!(first, Value::Nodes(nodes) if nodes.is_empty()) {
+                    return Ok(Value::Text(Vec::new()));
+                }
+                let Some(Value::Text(pattern)) = values.get(1) else {
+                    return Err("matches() wants a string for its pattern".to_owned());
+                };
+                let text = self.string_or_node(first)?.unwrap_or_default();
+                Value::Bool(functions::matches(&text, pattern)?)
+            }
+            Function::Substring => {
+                let (start, len) = match (values.get(1), values.get(2)) {
+                    (Some(Value::Number(start)), None) => (*start, None),
+                    (Some(Value::Number(start)), Some(Value::Number(len))) => (*start, Some(*len)),
+                    _ => return Err("substring() wants numbers".to_owned()),
+                };
+                match self.string_or_node(first)? {
+                    Some(text) => Value::Text(functions::substring(&text, start, len)?),
+                    None => Value::Text(Vec::new()),
+                }
+            }
+            Function::SubstringBefore | Function::SubstringAfter => {
+                let second = values.get(1).unwrap_or(&own);
+                let text = self.string_or_node(first)?;
+                let (Some(text), Some(word)) = (text, self.string_or_node(second)?) else {
+                    return Ok(Value::Text(Vec::new()));
+                };
+                let found = memchr::memmem::find(&text, &word).filter(|_| !word.is_empty());
+                let part = found.and_then(|at| match function {
+                    Function::SubstringBefore => text.get(..at),
+                    _ => text.get(at + word.len()..),
+                });
+                Value::Text(part.unwrap_or_default().to_vec())
+            }
+            Function::StringJoin => {
+                let separator = match values.get(1) {
+                    Some(separator @ (Value::Nodes(_) | Value::Text(_))) => {
+                        self.string(separator)?
+                    }
+                    _ => Vec::new(),
+                };
+                Value::Text(match first {
+                    Value::Nodes(_) => self.operands(first)?.join(&separator[..]),
+                    Value::Text(text) => text.clone(),
+                    _ => Vec::new(),
+                })
+            }
+        })
+    }
+
+    /// A string, or the text of the first node; nothing where there is no node. What is neither
+    /// counts as an empty text.
+    fn string_or_node(&mut self, value: &Value) -> Result<Option<Vec<u8>>, String> {
+        Ok(match value {
+            Value::Nodes(nodes) => match nodes.first() {
+                Some(node) => Some(self.text(*node)?),
+                None => None,
+            },
+            Value::Text(text) => Some(text.clone()),
+            Value::Number(_) | Value::Bool(_) => Some(Vec::new()),
         })
     }
 

@@ -1,9 +1,10 @@
 //! XPath 1.0 over [`super::xml_tree`], the part of it that expressions in practice use, as the Go
 //! library `xpath` evaluates it: nodes can be found more than once, and come in the order in
 //! which they are found. What lies outside of this part is refused when it is compiled
-//! (`parse`); evaluation is in `eval`.
+//! (`parse`); evaluation is in `eval`, what functions make of texts and numbers in `functions`.
 
 mod eval;
+mod functions;
 mod parse;
 
 use super::xml_tree::Id;
@@ -31,6 +32,10 @@ enum Axis {
     Attribute,
     Parent,
     Itself,
+    Ancestor,
+    AncestorOrSelf,
+    FollowingSibling,
+    PrecedingSibling,
 }
 
 /// What a step takes.
@@ -113,17 +118,32 @@ enum Function {
     Number,
     Boolean,
     Concat,
+    Substring,
+    SubstringBefore,
+    SubstringAfter,
+    Translate,
+    Replace,
+    Matches,
+    LowerCase,
+    StringJoin,
+    Sum,
+    Ceiling,
+    Floor,
+    Round,
 }
 
 impl Expr {
     /// Whether its value is a number.
     fn is_number(&self) -> bool {
-        use Function::{Count, Last, Number, Position, StringLength};
+        use Function::{Ceiling, Count, Floor, Last, Number, Position, Round, StringLength, Sum};
         match self {
             Expr::Number(_) => true,
             Expr::Binary(operator, ..) => operator.is_arithmetic(),
             Expr::Call(function, _) => {
-                matches!(function, Count | Last | Number | Position | StringLength)
+                matches!(
+                    function,
+                    Count | Last | Number | Position | StringLength | Sum | Ceiling | Floor | Round
+                )
             }
             _ => false,
         }

@@ -340,6 +340,10 @@ impl<'t> Parser<'t> {
                     "attribute" => Axis::Attribute,
                     "parent" => Axis::Parent,
                     "self" => Axis::Itself,
+                    "ancestor" => Axis::Ancestor,
+                    "ancestor-or-self" => Axis::AncestorOrSelf,
+                    "following-sibling" => Axis::FollowingSibling,
+                    "preceding-sibling" => Axis::PrecedingSibling,
                     other => return unsupported(&format!("the axis {other}")),
                 };
             } else {
@@ -354,6 +358,10 @@ impl<'t> Parser<'t> {
             let predicate = self.expression(depth)?;
             self.must("]")?;
             let position = predicate.is_number() || predicate.has_position();
+            // Whether one found from several nodes comes once depends on the predicate.
+            if matches!(step.axis, Axis::Ancestor | Axis::AncestorOrSelf) {
+                return unsupported("a predicate behind an axis of ancestors");
+            }
             if position && (step.axis != Axis::Child || !step.predicates.is_empty()) {
                 return unsupported("a position other than in the first predicate behind a child");
             }
@@ -416,6 +424,18 @@ impl<'t> Parser<'t> {
             "number" => (Number, 1, 1),
             "boolean" => (Boolean, 1, 1),
             "concat" => (Concat, 2, DEPTH),
+            "substring" => (Substring, 2, 3),
+            "substring-before" => (SubstringBefore, 2, 2),
+            "substring-after" => (SubstringAfter, 2, 2),
+            "translate" => (Translate, 3, 3),
+            "replace" => (Replace, 3, 3),
+            "matches" => (Matches, 2, 2),
+            "lower-case" => (LowerCase, 1, 1),
+            "string-join" => (StringJoin, 2, 2),
+            "sum" => (Sum, 1, 1),
+            "ceiling" => (Ceiling, 1, 1),
+            "floor" => (Floor, 1, 1),
+            "round" => (Round, 1, 1),
             other => return unsupported(&format!("the function {other}()")),
         };
         let mut args = Vec::new();
@@ -434,6 +454,11 @@ impl<'t> Parser<'t> {
         let nodes = args.first().is_some_and(Expr::is_nodes);
         if matches!(function, Count | Name | LocalName) && !nodes && !args.is_empty() {
             return unsupported(&format!("{name}() of what is not nodes"));
+        }
+        // One that is a literal is seen at once.
+        if let (Matches, Some(Expr::Text(pattern))) = (function, args.get(1)) {
+            let pattern = std::string::String::from_utf8_lossy(pattern);
+            crate::go::regexp::compile(&pattern)?;
         }
         moves(&args.iter().collect::<Vec<_>>(), false)?;
         Ok(Expr::Call(function, args))

@@ -10,11 +10,9 @@ use super::*;
 use crate::{columns::Executor, run::Stopped};
 
 /// Cases in which the reference does something else, and why that is left so.
-const DIFFERENT: [&str; 8] = [
+const DIFFERENT: [&str; 7] = [
     // Arguments of a function that has no parameters are not looked at.
     "m convert_sum_to_gauge(1) where metric.name != \"\"",
-    // A copy is left behind when its name cannot be had.
-    "m copy_metric(name=metric.type) where metric.description == \"about\" and not IsMatch(metric.name, \"x$\") and metric.unit == \"ms\" and resource.attributes[\"done\"] == nil and metric.name == \"h.delta\";;set(resource.attributes[\"done\"], 1) where metric.name == \"h.delta\"",
     // Counts of exponential buckets are put where they do not belong.
     "m aggregate_on_attribute_value(\"sum\", \"host\", [\"b\"], \"a\") where metric.name == \"x.reverse\"",
     "m aggregate_on_attributes(\"max\", []) where metric.name == \"x.reverse\"",
