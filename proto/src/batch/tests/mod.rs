@@ -13,7 +13,9 @@ mod cases;
 #[cfg(test)]
 mod deferred;
 pub mod edits;
+mod everything;
 pub mod generate;
+mod generate_profiles;
 #[cfg(test)]
 mod messages;
 pub mod model;
