@@ -57,8 +57,6 @@ pub struct Case {
     pub statements: Vec<String>,
     /// The function or operator that it is about.
     pub about: String,
-    /// The kind of its argument.
-    pub kind: &'static str,
 }
 
 impl fmt::Display for Case {
@@ -104,7 +102,7 @@ fn written() -> Vec<Case> {
             "filter" => Processor::Filter,
             other => panic!("no processor {other:?}: {line}"),
         };
-        let (about, kind) = subject(text);
+        let (about, _) = subject(text);
         for known in MODES {
             if mode == "*" || mode == known {
                 cases.push(Case {
@@ -114,7 +112,6 @@ fn written() -> Vec<Case> {
                     mode: known,
                     statements: text.split(";;").map(str::to_owned).collect(),
                     about: about.clone(),
-                    kind,
                 });
             }
         }
@@ -122,8 +119,9 @@ fn written() -> Vec<Case> {
     cases
 }
 
-/// Of each function, or operator, with each kind of argument: three cases, one an error mode; of
-/// each comparison of two kinds one. Signals take turns where the case has attributes only.
+/// Of each function, or operator, with each kind of argument one case; of each comparison of two
+/// kinds two. Error modes take turns, each of each is in `cells`; signals, too, where the case has
+/// attributes only.
 fn spread() -> Vec<Case> {
     let mut strata: BTreeMap<(char, String, &'static str), Vec<&str>> = BTreeMap::new();
     for line in include_str!("../ottl/cases.txt").lines() {
@@ -137,8 +135,8 @@ fn spread() -> Vec<Case> {
             .push(text);
     }
     let mut cases = Vec::new();
-    for (turn, ((form, about, kind), texts)) in strata.into_iter().enumerate() {
-        let wanted = if form == 'c' { 2 } else { 3 };
+    for (turn, ((form, about, _), texts)) in strata.into_iter().enumerate() {
+        let wanted = if form == 'c' { 2 } else { 1 };
         for nth in 0..wanted {
             // Spread over the stratum, which is sorted by its second argument.
             let text = texts[nth * (texts.len() - 1) / (wanted - 1).max(1)];
@@ -180,7 +178,6 @@ fn spread() -> Vec<Case> {
                 mode: MODES[(turn / 3 + nth) % 3],
                 statements,
                 about: about.clone(),
-                kind,
             });
         }
     }
@@ -201,7 +198,7 @@ fn has_context(text: &str) -> bool {
 }
 
 /// `@x` for `log.attributes["x"]`, in another context.
-fn in_context(text: &str, context: &str) -> String {
+pub fn in_context(text: &str, context: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('@') {
@@ -255,27 +252,51 @@ fn subject(text: &str) -> (String, &'static str) {
 
 /// What follows the first comma that is in no bracket and no string.
 fn second(text: &str) -> Option<&str> {
-    let (mut depth, mut quoted) = (0, false);
+    match comma(text) {
+        (at, true) => Some(text[at + 1..].trim_start()),
+        _ => None,
+    }
+}
+
+/// The arguments between the brackets of a call.
+pub fn arguments(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (at, more) = comma(rest);
+        found.push(rest[..at].to_owned());
+        rest = if more {
+            rest[at + 1..].trim_start()
+        } else {
+            ""
+        };
+    }
+    found
+}
+
+/// Where the first argument ends, and whether another follows: at a comma that is in no bracket
+/// and no string.
+fn comma(text: &str) -> (usize, bool) {
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
     for (at, c) in text.char_indices() {
+        if std::mem::take(&mut escaped) {
+            continue;
+        }
         match c {
+            '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
             _ if quoted => {}
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth -= 1,
-            ',' if depth == 0 => return Some(text[at + 1..].trim_start()),
+            ',' if depth == 0 => return (at, true),
             _ => {}
         }
         if depth < 0 {
-            return None;
+            return (at, false);
         }
     }
-    None
+    (text.len(), false)
 }
-
-/// The kinds, as columns of the matrix.
-pub const KINDS: [&str; 11] = [
-    "nil", "bool", "int", "float", "string", "bytes", "list", "map", "path", "call", "none",
-];
 
 /// The kind of the value that a text begins with.
 fn kind(text: &str) -> &'static str {
