@@ -1,15 +1,14 @@
 //! Random cases: value expressions, conditions and statements along the grammar, of every function
-//! and every path, mostly of the types that are wanted, and inputs for them. What texts functions
-//! work with is in `texts`.
+//! and every path, mostly of the types that are wanted. What texts functions work with is in `texts`,
+//! what cases run on in `inputs`.
 
-use serde_json::{Value as Json, json};
 use trunkline_ottl::{
     contexts::{Context, Keys, PathDef, Write},
     functions::{self, Function, Host, Item, Param, ParamKind, TargetKind},
     types::Type,
 };
 
-use crate::{answers::Input, texts};
+use crate::texts;
 
 /// SplitMix64: a seed is a run.
 pub struct Rng(pub u64);
@@ -43,20 +42,12 @@ impl Rng {
 pub struct Generator {
     /// Where its choices come from.
     pub rng: Rng,
-    context: Context,
+    /// What they are about.
+    pub context: Context,
 }
 
-/// Contexts that inputs are of.
-const CONTEXTS: [Context; 5] = [
-    Context::Log,
-    Context::Log,
-    Context::Log,
-    Context::Span,
-    Context::DataPoint,
-];
-
 /// Attributes of inputs, by name, and the type that each has most of the time.
-const NAMES: [(&str, Type); 13] = [
+pub const NAMES: [(&str, Type); 13] = [
     ("s", Type::String),
     ("text", Type::String),
     ("i", Type::Int),
@@ -73,7 +64,7 @@ const NAMES: [(&str, Type); 13] = [
 ];
 
 /// Types that expressions are made up of.
-const TYPES: [Type; 10] = [
+pub const TYPES: [Type; 10] = [
     Type::Bool,
     Type::Int,
     Type::Float,
@@ -95,139 +86,8 @@ impl Generator {
         }
     }
 
-    /// An input, and the context of the cases that follow.
-    pub fn input(&mut self) -> Input {
-        self.context = self.rng.pick(&CONTEXTS);
-        let mut attributes = Vec::new();
-        for (name, of) in NAMES {
-            if self.rng.one_in(12) {
-                continue;
-            }
-            let of = match self.rng.one_in(12) {
-                true => self.rng.pick(&TYPES),
-                false => of,
-            };
-            attributes.push(json!({"key": name, "value": self.any(of, 3)}));
-        }
-        let body = self.rng.pick(&TYPES);
-        let body = self.any(body, 3);
-        let around = json!({"attributes": [
-            {"key": "host", "value": {"stringValue": "localhost"}}, {"key": "i", "value": {"intValue": "7"}}]});
-        let text = self.text();
-        let request = match self.context {
-            Context::Span => json!({"resourceSpans": [{"resource": around, "scopeSpans": [{
-                "scope": {"name": "scope", "version": "2"}, "spans": [{
-                "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "0102030405060708",
-                "parentSpanId": if self.rng.one_in(2) { "" } else { "1112131415161718" },
-                "traceState": "a=1,b=2", "name": text, "kind": self.rng.below(6),
-                "startTimeUnixNano": "1581452772000000321", "endTimeUnixNano": "1581452773000000321",
-                "attributes": attributes, "status": {"code": 2, "message": "bad"}, "flags": 257,
-                "events": [{"name": "first", "timeUnixNano": "7"}], "droppedLinksCount": 3}]}]}]}),
-            Context::DataPoint => {
-                let point = json!({"attributes": attributes, "timeUnixNano": "1581452773000000321",
-                    "startTimeUnixNano": "1581452772000000321"});
-                let metric = self.metric(point);
-                json!({"resourceMetrics": [{"resource": around, "scopeMetrics": [{
-                    "scope": {"name": "scope"}, "metrics": [metric]}]}]})
-            }
-            _ => json!({"resourceLogs": [{"resource": around, "schemaUrl": "https://schema",
-                "scopeLogs": [{"scope": {"name": "scope"}, "logRecords": [{
-                "timeUnixNano": "1581452772000000321", "observedTimeUnixNano": "1581452773000000321",
-                "severityNumber": self.rng.below(25), "severityText": text, "flags": 1,
-                "traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "0102030405060708",
-                "body": body, "attributes": attributes, "eventName": "event",
-                "droppedAttributesCount": 5}]}]}]}),
-        };
-        Input {
-            context: self.context,
-            json: request.to_string(),
-        }
-    }
-
-    fn metric(&mut self, mut point: Json) -> Json {
-        let mut add = |fields: Json| {
-            for (name, value) in fields.as_object().unwrap() {
-                point[name] = value.clone();
-            }
-        };
-        let (kind, extra) = match self.rng.below(5) {
-            0 => {
-                add(json!({"asDouble": 2.5}));
-                ("gauge", json!({}))
-            }
-            1 => {
-                add(json!({"asInt": "42"}));
-                (
-                    "sum",
-                    json!({"aggregationTemporality": 2, "isMonotonic": true}),
-                )
-            }
-            2 => {
-                add(
-                    json!({"count": "6", "sum": 22.5, "bucketCounts": ["1", "2", "3"],
-                    "explicitBounds": [1.5, 10.0]}),
-                );
-                ("histogram", json!({"aggregationTemporality": 1}))
-            }
-            3 => {
-                add(
-                    json!({"count": "6", "sum": 22.5, "scale": 1, "zeroCount": "1",
-                    "positive": {"offset": -1, "bucketCounts": ["1", "2"]},
-                    "negative": {"offset": 2, "bucketCounts": ["2"]}}),
-                );
-                ("exponentialHistogram", json!({"aggregationTemporality": 2}))
-            }
-            _ => {
-                add(json!({"count": "6", "sum": 22.5,
-                    "quantileValues": [{"quantile": 0.5, "value": 3.5}]}));
-                ("summary", json!({}))
-            }
-        };
-        let mut data = extra;
-        data["dataPoints"] = json!([point]);
-        json!({"name": "metric", "unit": "By", "description": "d", kind: data,
-            "metadata": [{"key": "s", "value": {"stringValue": "hello"}}]})
-    }
-
-    /// An `AnyValue`.
-    fn any(&mut self, of: Type, depth: usize) -> Json {
-        match of {
-            Type::Bool => json!({"boolValue": self.rng.one_in(2)}),
-            Type::Int => json!({"intValue": self.int().to_string()}),
-            Type::Float => json!({"doubleValue": self.rng.pick(&texts::FLOATS)}),
-            Type::String => json!({"stringValue": self.text()}),
-            Type::Bytes => {
-                json!({"bytesValue": self.rng.pick(&["", "3q0=", "AQIDBAUGBwg=", "aGVsbG8=", "/w=="])})
-            }
-            Type::List => {
-                let len = if depth == 0 { 0 } else { self.rng.below(4) };
-                let one = self.rng.pick(&TYPES);
-                let mixed = self.rng.one_in(2);
-                let values: Vec<Json> = (0..len)
-                    .map(|_| {
-                        let of = if mixed { self.rng.pick(&TYPES) } else { one };
-                        self.any(of, depth - 1)
-                    })
-                    .collect();
-                json!({"arrayValue": {"values": values}})
-            }
-            Type::Map => {
-                let len = if depth == 0 { 0 } else { self.rng.below(4) };
-                let mut keys = texts::KEYS.to_vec();
-                let values: Vec<Json> = (0..len)
-                    .map(|_| {
-                        let key = keys.remove(self.rng.below(keys.len()));
-                        let of = self.rng.pick(&TYPES);
-                        json!({"key": key, "value": self.any(of, depth - 1)})
-                    })
-                    .collect();
-                json!({"kvlistValue": {"values": values}})
-            }
-            _ => json!({}),
-        }
-    }
-
-    fn int(&mut self) -> i64 {
+    /// An integer, now and then one at an edge.
+    pub fn int(&mut self) -> i64 {
         match self.rng.one_in(3) {
             true => self.rng.pick(&texts::INTS),
             false => i64::try_from(self.rng.below(12)).unwrap() - 2,
@@ -235,7 +95,7 @@ impl Generator {
     }
 
     /// A text that functions may find something in.
-    fn text(&mut self) -> String {
+    pub fn text(&mut self) -> String {
         let mut text = self.rng.pick(&texts::TEXTS).to_owned();
         if self.rng.one_in(6) {
             text += self.rng.pick(&texts::TEXTS);

@@ -1,5 +1,5 @@
 //! Random statements on random inputs, in the reference and in the row evaluator: whether they are
-//! taken, and what comes out. What cases are made of is in `generate` and `texts`, how either is
+//! taken, and what comes out. What cases are made of is in `generate`, `inputs` and `texts`, how either is
 //! asked in `answers`, how a failing one is made small in `shrink`.
 //!
 //! `cargo test` runs a seed for some seconds; `TRUNKLINE_REFERENCE_SECONDS=1200` (and
@@ -10,6 +10,7 @@
 
 mod answers;
 mod generate;
+mod inputs;
 mod shrink;
 mod texts;
 
