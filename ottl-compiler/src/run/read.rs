@@ -260,21 +260,26 @@ impl Row<'_> {
         Ok(Value::text(found.map_or(&b""[..], |(_, value)| value)))
     }
 
+    /// Whether such a row can have these rows: summaries have no exemplars, and nothing else has
+    /// quantiles.
+    pub(super) fn has_part(&mut self, part: Part, level: Level, row: u32) -> Result<bool, Failure> {
+        let wanted = match part {
+            Part::Exemplars => false,
+            Part::QuantileValues => true,
+            _ => return Ok(true),
+        };
+        let summary = self.has(level, row, Field::Count)?
+            && !self.has(level, row, Field::Scale)?
+            && !self.has(level, row, Field::BucketCounts)?;
+        Ok(summary == wanted)
+    }
+
     fn read_part(&mut self, part: Part, level: Level, row: u32) -> Result<Value, Failure> {
         if part == Part::DataPoints && self.data.metric_type(row)?.is_none() {
             return Ok(Value::Nil);
         }
         if let Some(below) = rows_of(part) {
-            // Summaries have no exemplars, and nothing else has quantiles.
-            let summary = self.has(level, row, Field::Count)?
-                && !self.has(level, row, Field::Scale)?
-                && !self.has(level, row, Field::BucketCounts)?;
-            let missing = match part {
-                Part::Exemplars => summary,
-                Part::QuantileValues => !summary,
-                _ => false,
-            };
-            if missing {
+            if !self.has_part(part, level, row)? {
                 return Ok(Value::Nil);
             }
             let rows = self.data.children(below, row)?;

@@ -214,10 +214,7 @@ impl Row<'_> {
     ) -> Result<(), Failure> {
         match self.data.set_field(level, row, field, Some(value)) {
             Err(batch::Error::NotApplicable(_)) if level == Level::Item => Ok(()),
-            Err(batch::Error::NotApplicable(_)) => Err(Failure::Function(format!(
-                "{} cannot be set on a data point of this type",
-                path.text
-            ))),
+            Err(batch::Error::NotApplicable(_)) => Err(not_of_this_type(path)),
             result => Ok(result?),
         }
     }
@@ -417,6 +414,9 @@ impl Row<'_> {
 
     fn write_part(&mut self, part: Part, path: &PathNode, value: &Value) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
+        if !self.has_part(part, level, row)? {
+            return Err(not_of_this_type(path));
+        }
         let bytes = match value {
             Value::Part(of, bytes) if *of == part || both_types(*of, part) => bytes.as_slice(),
             Value::Nil if rows_of(part).is_some() => &[],
@@ -576,4 +576,11 @@ pub(crate) fn owned_entries(any: &[u8]) -> Result<Vec<(Text, Vec<u8>)>, Failure>
         out.push((Text::from_slice(pair.key), value));
     }
     Ok(out)
+}
+
+fn not_of_this_type(path: &PathNode) -> Failure {
+    Failure::Function(format!(
+        "{} cannot be set on a data point of this type",
+        path.text
+    ))
 }
