@@ -85,18 +85,26 @@ impl Frame {
         rows: &[u32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let (mut changed, mut bytes) = (0, 0);
-        for (row, (touched, odd)) in rows.iter().zip(self.touched.iter().zip(&self.odd)) {
-            if *touched && !*odd {
+        let written = |(touched, odd): (&bool, &bool)| *touched && !*odd;
+        let changed = self.touched.iter().zip(&self.odd);
+        let changed = changed.filter(|row| written(*row)).count();
+        if changed == 0 {
+            return Ok(());
+        }
+        // Rows that are written again and again must not fill the arena with copies.
+        let full = data.arena.len() / 4 > data.payload.len() + (1 << 18);
+        let copied = if full { 0 } else { COPIED };
+        // Where few rows stay as they are, these are copied along, so that what was changed is one
+        // run of bytes and not one between every two of them.
+        let along = !full && changed < rows.len() && changed * 4 >= rows.len() * 3;
+        let mut bytes = 0;
+        for (row, of) in rows.iter().zip(self.touched.iter().zip(&self.odd)) {
+            if along || written(of) {
                 let of = data.level(self.level);
                 let (start, end) = (of.start.get(*row as usize), of.end.get(*row as usize));
                 let len = end.unwrap_or(&0).wrapping_sub(*start.unwrap_or(&0));
                 bytes += len.min(COPIED) as usize;
-                changed += 1;
             }
-        }
-        if changed == 0 {
-            return Ok(());
         }
         scratch.begin(self.columns.len());
         let expected = bytes + changed * 2 * BLOCK;
@@ -108,15 +116,14 @@ impl Frame {
             data.patches.reserve(changed * times);
             data.pieces.reserve(changed * times);
         }
-        // Rows that are written again and again must not fill the arena with copies.
-        let full = data.arena.len() / 4 > data.payload.len() + (1 << 18);
-        let copied = if full { 0 } else { COPIED };
         let mut out = std::mem::take(&mut scratch.out);
         let (mut from, mut parent) = (0, NONE);
         let mut result = Ok(());
         for (position, row) in rows.iter().enumerate() {
             let to = self.ends.get(position).copied().unwrap_or(from);
-            if self.touched.get(position) == Some(&true) && self.odd.get(position) == Some(&false) {
+            let odd = self.odd.get(position) != Some(&false);
+            let touched = self.touched.get(position) == Some(&true);
+            if !odd && (touched || along && self.is_plain(data, *row)) {
                 let begin = data.arena.len();
                 data.arena.extend_from_slice(&[0; HEADER as usize]);
                 out.clear();
@@ -138,6 +145,27 @@ impl Frame {
         }
         scratch.out = out;
         result
+    }
+
+    /// Whether a row lies in the payload as it came, with the header that [`Frame::put_row`] would
+    /// write: then a copy of it is the same to the last bit.
+    fn is_plain(&self, data: &Data, row: u32) -> bool {
+        let (rows, at) = (data.level(self.level), row as usize);
+        let (Some(NONE), Some(&start), Some(&end)) = (
+            rows.patch.get(at).copied(),
+            rows.start.get(at),
+            rows.end.get(at),
+        ) else {
+            return false;
+        };
+        let length = end.wrapping_sub(start);
+        let Some(number @ 0..16) = rows.field.get(at).copied() else {
+            return false;
+        };
+        let header = (start as usize)
+            .checked_sub(HEADER as usize)
+            .and_then(|head| data.payload.get(head..start as usize));
+        (0x80..0x4000).contains(&length) && header == Some(&header_of(number, length))
     }
 
     /// Makes a row of these pieces, for whose header there is room in the arena at `begin`.
@@ -168,7 +196,7 @@ impl Frame {
             && let Some(number @ 0..16) = data.level(level).field.get(at).copied()
             && let Some(room) = data.arena.get_mut(begin..begin + HEADER as usize)
         {
-            room.copy_from_slice(&[number << 3 | 2, length as u8 | 0x80, (length >> 7) as u8]);
+            room.copy_from_slice(&header_of(number, length));
             head = begin as u32 | ARENA;
         }
         let known = data.level(level).patch.get(at).copied();
@@ -361,4 +389,9 @@ fn put(out: &mut Vec<Piece>, start: u32, end: u32) {
         Some(Piece::Run { end: last, .. }) if *last == start => *last = end,
         _ => out.push(Piece::Run { start, end }),
     }
+}
+
+/// The header of a field of this number, below 16, and length, from 128 to 16,383.
+fn header_of(number: u8, length: u32) -> [u8; HEADER as usize] {
+    [number << 3 | 2, length as u8 | 0x80, (length >> 7) as u8]
 }
