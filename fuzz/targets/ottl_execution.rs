@@ -119,8 +119,8 @@ fuzz_target!(|data: &[u8]| {
     let program = Arc::new(program);
     let mut executor = Executor::new(program.clone());
     let _ = executor.describe();
-    let mode =
-        [ErrorMode::Ignore, ErrorMode::Propagate, ErrorMode::Silent][usize::from(first >> 3 & 15) % 3];
+    let mode = [ErrorMode::Ignore, ErrorMode::Propagate, ErrorMode::Silent]
+        [usize::from(first >> 3 & 15) % 3];
     let request = Request::default();
     let by_rows = outcome(&batch, |batch, counts, tell| {
         let data = batch.open().expect("small requests can be opened");
@@ -140,7 +140,9 @@ fuzz_target!(|data: &[u8]| {
     }
     // Which condition holds first, on all rows and on some.
     let mut some = run::Selected::default();
-    (0..64).filter(|row| row % 3 != 0).for_each(|row| some.insert(row));
+    (0..64)
+        .filter(|row| row % 3 != 0)
+        .for_each(|row| some.insert(row));
     for among in [None, Some(&some)] {
         let mut told = [Vec::new(), Vec::new()];
         let [columns, rows] = &mut told;
