@@ -1,8 +1,6 @@
 //! Editors over columns. What they change stays in the frame until all statements of the stage
 //! have run.
 
-use smallvec::SmallVec;
-use std::borrow::Cow;
 use trunkline_proto::batch::frame::{Change, Column, bytes_of, kind, span};
 
 use super::{
@@ -284,20 +282,7 @@ impl Exec<'_> {
         selection: &mut Vec<u16>,
     ) {
         let slot = self.slot(slot);
-        let values: SmallVec<_> = call
-            .args
-            .iter()
-            .map(|argument| match argument.literal() {
-                Some(value) => Cow::Borrowed(value),
-                None => Cow::Owned(Value::Nil),
-            })
-            .collect();
-        let args = Args {
-            arguments: &call.args,
-            prepared: call.prepared.as_ref(),
-            values,
-            failed: Vec::new(),
-        };
+        let args = Args::of_literals(call);
         let by = match call.args.get(2).and_then(Argument::literal) {
             Some(Value::String(by)) => by.as_ref(),
             _ => &[],

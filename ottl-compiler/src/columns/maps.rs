@@ -1,7 +1,5 @@
 //! Editors of all attributes of a row, and what is asked of them as a whole.
 
-use smallvec::SmallVec;
-use std::borrow::Cow;
 use trunkline_proto::batch::{
     Data,
     frame::{Change, Others, bytes_of, kind, span},
@@ -195,20 +193,7 @@ impl Exec<'_> {
     }
 
     fn replace_all(&mut self, call: &Call, whole: bool, at: usize, selection: &[u16]) {
-        let values: SmallVec<_> = call
-            .args
-            .iter()
-            .map(|argument| match argument.literal() {
-                Some(value) => Cow::Borrowed(value),
-                None => Cow::Owned(Value::Nil),
-            })
-            .collect();
-        let args = Args {
-            arguments: &call.args,
-            prepared: call.prepared.as_ref(),
-            values,
-            failed: Vec::new(),
-        };
+        let args = Args::of_literals(call);
         // Neither the pattern nor the replacement can fail: both are known.
         self.change_all(selection, |heap, data, (of, bits), out| {
             let text = bytes_of(heap, data, bits);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::{
-    Argument, Lambda,
+    Argument, Call, Lambda,
     patterns::{self, Pattern},
 };
 use crate::{
@@ -29,6 +29,20 @@ pub struct Args<'a> {
 static NIL: Value = Value::Nil;
 
 impl<'a> Args<'a> {
+    /// Those of a call that are literals; what is not counts as nil.
+    pub(crate) fn of_literals(call: &'a Call) -> Args<'a> {
+        let values = call.args.iter().map(|argument| match argument.literal() {
+            Some(value) => Cow::Borrowed(value),
+            None => Cow::Owned(Value::Nil),
+        });
+        Args {
+            arguments: &call.args,
+            prepared: call.prepared.as_ref(),
+            values: values.collect(),
+            failed: Vec::new(),
+        }
+    }
+
     /// A lambda; nothing when it was left out.
     pub fn lambda(&self, at: usize) -> Option<&'a Lambda> {
         match self.arguments.get(at) {

@@ -1,5 +1,5 @@
 //! What functions of XPath make of texts and numbers, as the Go library does it: by bytes where it
-//! counts bytes. What they do with nodes is in `eval`.
+//! counts bytes. What they do with nodes is in `call`.
 
 use super::eval::Value;
 use crate::go::{

@@ -3,6 +3,7 @@
 //! which they are found. What lies outside of this part is refused when it is compiled
 //! (`parse`); evaluation is in `eval`, what functions make of texts and numbers in `functions`.
 
+mod call;
 mod eval;
 mod functions;
 mod parse;
