@@ -201,34 +201,31 @@ impl Exec<'_> {
         match name {
             "SHA256" => {
                 let digest = Sha256::digest(bytes);
-                self.hex(&digest)
+                self.hex(digest.into())
             }
             "SHA1" => {
                 let digest = Sha1::digest(bytes);
-                self.hex(&digest)
+                self.hex(digest.into())
             }
             "SHA512" => {
                 let digest = Sha512::digest(bytes);
-                self.hex(&digest)
+                self.hex(digest.into())
             }
             _ => {
                 let digest = Md5::digest(bytes);
-                self.hex(&digest)
+                self.hex(digest.into())
             }
         }
     }
 
-    fn hex(&mut self, digest: &[u8]) -> Result<Cell, Failure> {
+    #[inline(always)]
+    fn hex<const LEN: usize>(&mut self, digest: [u8; LEN]) -> Result<Cell, Failure> {
         // No table: what is calculated is done for many bytes at once.
         let digit = |of: u8| of + if of > 9 { b'a' - 10 } else { b'0' };
-        let mut text = [[0; 2]; 64];
-        for (pair, byte) in text.iter_mut().zip(digest) {
-            *pair = [digit(byte >> 4), digit(byte & 15)];
-        }
+        let text = digest.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
         let heap = self.frame.heap_mut();
         let from = heap.len();
-        let text = text.as_flattened().get(..2 * digest.len());
-        heap.extend_from_slice(text.unwrap_or_default());
+        heap.extend_from_slice(text.as_flattened());
         self.string_from(from)
     }
 
@@ -242,7 +239,7 @@ impl Exec<'_> {
         let from = self.frame.heap().len();
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
-                self.frame.heap_mut().extend_from_slice(delimiter);
+                self.frame.push_bytes(delimiter);
             }
             let cell = self.view(*item).get(p);
             match cell {

@@ -10,19 +10,13 @@
 //! something turns up that only rows can do: rows that are odd are given up and run by rows, and
 //! in [`ErrorMode::Propagate`] the whole chunk when anything fails in it.
 //!
-//! `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes, `chunks`
-//! goes through the rows, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
-//! `actions` run expressions, with `patterns` and `simple` for patterns; `cells` is what columns
-//! hold, `state` what is kept, and `describe` tells people of the plan.
-//! goes through the rows, `share` finds what statements have in common, `gate` asks the conditions of a group, `eval`, `calls`, `conditions` and
-//! `actions` run expressions, `cells` is what columns hold, `state` what is kept, and `describe`
-//! tells people of the plan.
 //! - the plan: `plan` says what runs how, `lower` makes expressions (`expr`) of the program's nodes,
 //!   `kernels` finds what editors have, `share` what statements have in common; `describe` tells
 //!   people of it;
 //! - running it: `chunks` goes through the rows, `gate` asks the conditions of a group, `eval`,
-//!   `calls`, `conditions` and `actions` run expressions, `editors` and `maps` edit single values
-//!   and whole maps;
+//!   `calls`, `conditions` and `actions` run expressions, with `patterns` and `simple` for
+//!   patterns, `editors` and `maps` edit single values and whole maps; `constant` has what needs
+//!   no column at all;
 //! - `cells` is what columns hold, `state` what is kept.
 
 mod actions;
@@ -30,6 +24,7 @@ mod calls;
 mod cells;
 mod chunks;
 mod conditions;
+mod constant;
 mod describe;
 mod editors;
 mod eval;

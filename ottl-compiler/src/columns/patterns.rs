@@ -133,7 +133,10 @@ impl Quick {
                 Some(memmem::Finder::new(literal).into_owned())
             }
         };
-        if let Some(simple) = Simple::new(&hir) {
+        if let Some(mut simple) = Simple::new(&hir) {
+            if let Some(literal) = &literal {
+                simple = simple.behind(literal.needle());
+            }
             return Some(Quick {
                 literal,
                 end: End::Simple(simple),

@@ -14,6 +14,7 @@ use trunkline_proto::{
 
 use super::{
     cells::Cell,
+    constant::Constant,
     expr::{Action, Around, Test},
     gate::{Conditions, Gate},
     lower::Lower,
@@ -88,6 +89,8 @@ pub(super) struct Stage {
     pub statements: Range<usize>,
     pub steps: Vec<Step>,
     pub columns: Columns,
+    /// Where all that is done is to set and remove attributes, whatever a row is.
+    pub constant: Option<Constant>,
 }
 
 /// The columns that statements or conditions work on.
@@ -242,6 +245,7 @@ fn parts(program: &Program) -> Result<Plan, Reason> {
         let shared = lower.shares.settle(exprs.into_iter());
         parts.push(Part::Columns(Box::new(Stage {
             statements: from..at,
+            constant: Constant::new(program, &steps, &lower),
             steps,
             columns: columns(lower, shared)?,
         })));

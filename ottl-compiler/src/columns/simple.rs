@@ -17,13 +17,51 @@ enum Part {
     Start,
     /// Where it ends.
     End,
-    Literal(Box<[u8]>),
+    Literal(Literal),
+    /// A literal of so many bytes that was found there already.
+    Known(usize),
     /// As many bytes as there are, at least and at most so many, that are true here.
     Run {
         bytes: Box<[bool; 256]>,
         least: usize,
         most: usize,
     },
+}
+
+/// A literal, and what of it can be compared at once.
+#[derive(Clone, Debug)]
+struct Literal {
+    /// Its first eight bytes, or all, and which bits those are.
+    first: u64,
+    mask: u64,
+    bytes: Box<[u8]>,
+}
+
+impl Literal {
+    fn new(bytes: &[u8]) -> Literal {
+        let mut first = [0; 8];
+        first.iter_mut().zip(bytes).for_each(|(to, of)| *to = *of);
+        Literal {
+            first: u64::from_le_bytes(first),
+            mask: match bytes.len() {
+                len @ 0..8 => (1 << (8 * len)) - 1,
+                _ => u64::MAX,
+            },
+            bytes: bytes.into(),
+        }
+    }
+
+    #[inline]
+    fn is_at(&self, text: &[u8], at: usize) -> bool {
+        let Some(rest) = text.get(at..) else {
+            return false;
+        };
+        match rest.first_chunk::<8>() {
+            Some(word) if (u64::from_le_bytes(*word) ^ self.first) & self.mask != 0 => false,
+            Some(_) if self.bytes.len() <= 8 => true,
+            _ => rest.starts_with(&self.bytes),
+        }
+    }
 }
 
 impl Simple {
@@ -39,8 +77,9 @@ impl Simple {
             let apart = match next {
                 Part::Start => false,
                 Part::End => true,
+                Part::Known(_) => false,
                 Part::Literal(text) => {
-                    let first = text.first();
+                    let first = text.bytes.first();
                     first.and_then(|first| bytes.get(usize::from(*first))) == Some(&false)
                 }
                 Part::Run {
@@ -56,6 +95,16 @@ impl Simple {
         Some(Simple(parts))
     }
 
+    /// The same for places at which this literal was found.
+    pub fn behind(mut self, literal: &[u8]) -> Simple {
+        if let Some(first) = self.0.first_mut()
+            && matches!(first, Part::Literal(known) if *known.bytes == *literal)
+        {
+            *first = Part::Known(literal.len());
+        }
+        self
+    }
+
     /// Where a match that begins at `at` ends.
     #[inline]
     pub fn end(&self, text: &[u8], mut at: usize) -> Option<usize> {
@@ -65,11 +114,12 @@ impl Simple {
                 Part::End if at == text.len() => {}
                 Part::Start | Part::End => return None,
                 Part::Literal(literal) => {
-                    if text.get(at..at + literal.len()) != Some(literal) {
+                    if !literal.is_at(text, at) {
                         return None;
                     }
-                    at += literal.len();
+                    at += literal.bytes.len();
                 }
+                Part::Known(len) => at += len,
                 Part::Run { bytes, least, most } => {
                     let rest = text.get(at..).unwrap_or_default();
                     let is = |byte: &u8| bytes.get(usize::from(*byte)) == Some(&true);
@@ -92,7 +142,7 @@ fn add(hir: &Hir, parts: &mut Vec<Part>) -> Option<()> {
     }
     match hir.kind() {
         HirKind::Empty => {}
-        HirKind::Literal(literal) => parts.push(Part::Literal(literal.0.clone())),
+        HirKind::Literal(literal) => parts.push(Part::Literal(Literal::new(&literal.0))),
         HirKind::Class(class) => parts.push(Part::Run {
             bytes: bytes(class)?,
             least: 1,

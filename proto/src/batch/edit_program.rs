@@ -135,6 +135,8 @@ pub(super) struct Plan {
     sequence: u64,
     /// How many attributes were found.
     pub hits: usize,
+    /// One of the keys was found twice.
+    pub twice: bool,
     /// Attributes to be made, in order.
     pub makes: SmallVec<[Make; 4]>,
     /// Attributes to be cut out, in order.
@@ -304,9 +306,12 @@ impl<'a> Program<'a> {
                 *state = State::Original(at as u8);
             }
         }
+        let before = |at: usize| hits.get(..at).unwrap_or_default();
+        let again = |(at, hit): (usize, &Hit)| before(at).iter().any(|of| of.slot == hit.slot);
         let mut plan = Plan {
             sequence,
             hits: hits.len(),
+            twice: hits.iter().enumerate().any(again),
             makes: SmallVec::new(),
             cuts: SmallVec::new(),
             tail: SmallVec::new(),

@@ -518,8 +518,11 @@ pub(crate) fn copy_run(payload: &[u8], arena: &mut Vec<u8>, start: u32, end: u32
 #[inline(always)]
 pub(super) fn append_within(out: &mut Vec<u8>, from: usize, to: usize) {
     let (len, end) = (to.wrapping_sub(from), out.len());
-    if len <= BLOCK && from + BLOCK <= end {
-        out.extend_from_within(from..from + BLOCK);
+    if len <= BLOCK
+        && let Some(block) = out.get(from..).and_then(|rest| rest.first_chunk::<BLOCK>())
+    {
+        let block = *block;
+        out.extend_from_slice(&block);
         out.truncate(end + len);
     } else if from <= to && to <= end {
         out.extend_from_within(from..to);

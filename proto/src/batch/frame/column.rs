@@ -92,8 +92,11 @@ pub(super) mod state {
     /// What becomes of a value that is written, and whether it is born by that.
     #[inline(always)]
     pub fn written(of: u8) -> (u8, bool) {
-        const NEXT: [u8; 8] = [NEW, REPLACED, REPLACED, MOVED, NEW, MOVED, ABSENT, ABSENT];
-        (NEXT[usize::from(of % 8)], matches!(of, ABSENT | GONE))
+        // Without branches and tables, so that many are done at once.
+        let is_born = of == ABSENT || of == GONE;
+        let birth = if of == ABSENT { NEW } else { MOVED };
+        let stays = of + u8::from(of == ORIGINAL);
+        (if is_born { birth } else { stays }, is_born)
     }
 }
 
@@ -213,13 +216,17 @@ impl Column {
             for (p, (kind, bits)) in (0u16..).zip(kinds.iter_mut().zip(bits)) {
                 (*kind, *bits) = value(p);
             }
-            for (of, birth) in states.iter_mut().zip(births) {
+            for (of, birth) in states.iter().zip(births) {
+                let (_, is_born) = state::written(*of);
+                *birth = if is_born { turn } else { *birth };
+            }
+            let mut any = 0;
+            for of in states {
                 let (next, is_born) = state::written(*of);
                 *of = next;
-                *birth = if is_born { turn } else { *birth };
-                any |= is_born;
+                any |= u8::from(is_born);
             }
-            return any;
+            return any != 0;
         }
         for position in at {
             let p = usize::from(*position);

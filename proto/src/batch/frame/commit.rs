@@ -216,7 +216,10 @@ impl Frame {
             data.edited = true;
         }
         let first = data.next_piece()?;
-        data.pieces.extend_from_slice(out);
+        match out {
+            [piece] => data.pieces.push(*piece),
+            pieces => data.pieces.extend_from_slice(pieces),
+        }
         let len = out.len() as u32;
         let patch = data.patches.len() as u32;
         data.patches.push(Patch {

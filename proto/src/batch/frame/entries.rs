@@ -2,7 +2,11 @@
 //! without, in order.
 
 use super::{Frame, kind, span};
-use crate::batch::{Data, data::ARENA};
+use crate::batch::{
+    Data,
+    data::ARENA,
+    pieces::{append, append_within},
+};
 
 /// What stands for the slot of an entry that has none.
 pub(super) const OTHER: u32 = u32::MAX;
@@ -19,7 +23,8 @@ pub struct Entry {
     /// Address of its tag.
     pub(super) head: u32,
     pub(super) end: u32,
-    /// Of one without a slot: address and length of its key, address of its encoded value.
+    /// Of one without a slot: address and length of its key, address of its encoded value. Of a
+    /// field: where it begins behind its tag and length, its wire type, and where it begins.
     pub(super) key: u32,
     pub(super) key_len: u32,
     pub(super) value: u32,
@@ -109,12 +114,22 @@ impl Frame {
     pub fn copy_to_heap(&mut self, data: &Data, at: u64) {
         let (from, len) = (span::start(at) as usize, span::len(at));
         if span::is_heap(at) {
-            if from + len <= self.heap.len() {
-                self.heap.extend_from_within(from..from + len);
-            }
-        } else {
-            let bytes = data.bytes(span::start(at), span::start(at) + len as u32);
-            self.heap.extend_from_slice(bytes);
+            append_within(&mut self.heap, from, from + len);
+            return;
+        }
+        let (buf, from): (&[u8], usize) = match at & u64::from(ARENA) {
+            0 => (&data.payload, from),
+            _ => (&data.arena, from & !(ARENA as usize)),
+        };
+        append(&mut self.heap, buf, from, from + len);
+    }
+
+    /// Appends bytes to the heap, a single one faster than most.
+    #[inline(always)]
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        match bytes {
+            [byte] => self.heap.push(*byte),
+            bytes => self.heap.extend_from_slice(bytes),
         }
     }
 

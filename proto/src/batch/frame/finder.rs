@@ -192,7 +192,7 @@ impl Finder {
                         head: at as u32,
                         end: (at + size) as u32,
                         key: body as u32,
-                        key_len: 0,
+                        key_len: (word & 7) as u32,
                         value: body as u32,
                         edit: STAYS,
                     });

@@ -199,6 +199,7 @@ impl Frame {
             }
         } else if field.number < 32 && look.watched >> field.number & 1 == 1 {
             found.slot = FIELD | field.number;
+            found.key_len = field.wire as u32;
             self.entries.push(found);
         }
         Ok(field.end)
@@ -244,8 +245,7 @@ impl Frame {
                 return Err(Odd);
             }
             *seen |= 1 << number;
-            let tag = buf.get((entry.head & !ARENA) as usize).copied();
-            let wire = match tag.unwrap_or(0) & 7 {
+            let wire = match entry.key_len {
                 0 => WireType::Varint,
                 1 => WireType::Fixed64,
                 2 => WireType::Len,

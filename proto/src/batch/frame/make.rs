@@ -120,7 +120,7 @@ fn check_room(data: &Data, len: usize) -> Result<(), Error> {
 
 impl Frame {
     /// Appends an attribute with a slot.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_attribute(
         &self,
         data: &mut Data,
@@ -134,6 +134,20 @@ impl Frame {
         if scratch.again(data, slot, of) {
             return Ok(());
         }
+        self.put_new_attribute(data, slot, of, scratch)
+    }
+
+    /// As [`Frame::put_attribute`], what is not the same as the last one of the slot: kind and
+    /// payload of the value, and the number of the field.
+    #[inline(never)]
+    fn put_new_attribute(
+        &self,
+        data: &mut Data,
+        slot: usize,
+        of: (u8, u64, u8),
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let (kind, bits, number) = (of.0, of.1, u32::from(of.2));
         let Some(template) = scratch.templates.get(slot) else {
             return Ok(());
         };
