@@ -58,9 +58,19 @@ impl Constant {
             } => Some(Edit::Remove(key(slot)?)),
             _ => None,
         });
+        let edits = edits.collect::<Option<Vec<_>>>()?;
+        // What is removed and set again goes to the end, which an edit does not know of.
+        let mut removed = Vec::new();
+        for edit in &edits {
+            match edit {
+                Edit::Remove(key) => removed.push(key),
+                Edit::Set(key, _) if removed.contains(&key) => return None,
+                Edit::Set(..) => {}
+            }
+        }
         Some(Constant {
             level: program.context.level()?,
-            edits: edits.collect::<Option<Vec<_>>>()?,
+            edits,
         })
     }
 

@@ -181,6 +181,11 @@ impl Make {
 }
 
 impl Data {
+    /// Whether edits wait to be done.
+    pub fn has_put_off(&self) -> bool {
+        self.deferred.is_some()
+    }
+
     /// Keeps what was put off, if anything was.
     pub(super) fn defer(&mut self, mut deferred: Deferred, planned: Planned) {
         if !deferred.rows.is_empty() {

@@ -16,9 +16,13 @@ use crate::batch::{
     encode::HEADER,
     pieces::{BLOCK, Patch, Piece, copy_run},
 };
+use crate::wire::ask_for;
 
 /// A run of bytes that stay is copied if it is no longer; longer ones stay where they are.
 const COPIED: u32 = 4096;
+
+/// How far behind the beginning of a row the end of the next one lies, most likely.
+const NEXT: usize = 1024;
 
 /// A row that is put together.
 struct Row<'s> {
@@ -125,6 +129,8 @@ impl Frame {
             let touched = self.touched.get(position) == Some(&true);
             if !odd && (touched || along && self.is_plain(data, *row)) {
                 let begin = data.arena.len();
+                // Where the next row will be written.
+                ask_for(&data.arena, begin + NEXT);
                 data.arena.extend_from_slice(&[0; HEADER as usize]);
                 out.clear();
                 let to_write = Row {
@@ -348,9 +354,21 @@ impl Frame {
         entries: &[Entry],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        let attributes = self.finder.len();
+        if self.in_order {
+            for slot in self.born.iter().map(|slot| usize::from(*slot)) {
+                if !matches!(self.column(slot).state(position), state::NEW | state::MOVED) {
+                    continue;
+                }
+                match slot.checked_sub(attributes) {
+                    None => self.put_attribute(data, number, slot, position, scratch)?,
+                    Some(field) => self.put_born(data, field, position, entries, scratch)?,
+                }
+            }
+            return Ok(());
+        }
         let mut born = std::mem::take(&mut scratch.born);
         self.born_at(position, &mut born);
-        let attributes = self.finder.len();
         for (_, slot) in &born {
             let slot = usize::from(*slot);
             match slot.checked_sub(attributes) {

@@ -41,6 +41,7 @@ impl Frame {
         self.entries.clear();
         self.ends.clear();
         self.born.clear();
+        self.in_order = true;
         self.turns = 0;
         self.any_others = false;
         self.replacements.clear();
@@ -245,28 +246,25 @@ impl Frame {
                 return Err(Odd);
             }
             *seen |= 1 << number;
-            let wire = match entry.key_len {
-                0 => WireType::Varint,
-                1 => WireType::Fixed64,
-                2 => WireType::Len,
-                5 => WireType::Fixed32,
-                _ => return Err(Odd),
-            };
             let (start, end) = (entry.key, entry.end);
             let one = simple.get(number as usize).copied().unwrap_or(NOT_SIMPLE);
             if let Some(slot) = fields.get(usize::from(one)) {
                 let column = columns.get_mut(usize::from(slot.slot)).ok_or(Odd)?;
                 let at = (start & !ARENA) as usize;
-                let (kind, bits) = match (slot.layout, wire) {
-                    (Layout::Fixed64, WireType::Fixed64) => (kind::INT, load8(buf, at)),
-                    (Layout::Bytes, WireType::Len) => (kind::STRING, span::between(start, end)),
-                    (layout, wire) => field_value(data, layout, wire, start, end).ok_or(Odd)?,
+                let (kind, bits) = match (slot.layout, entry.key_len) {
+                    (Layout::Fixed64, FIXED64) => (kind::INT, load8(buf, at)),
+                    (Layout::Bytes, LEN) => (kind::STRING, span::between(start, end)),
+                    (layout, wire) => {
+                        let wire = wire_of(wire)?;
+                        field_value(data, layout, wire, start, end).ok_or(Odd)?
+                    }
                 };
                 if !column.load(position, kind, bits) {
                     return Err(Odd);
                 }
                 continue;
             }
+            let wire = wire_of(entry.key_len)?;
             for slot in fields.iter().filter(|field| field.number == number) {
                 let column = columns.get_mut(usize::from(slot.slot)).ok_or(Odd)?;
                 let Some(within) = slot.within else {
@@ -285,6 +283,20 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+const FIXED64: u32 = WireType::Fixed64 as u32;
+const LEN: u32 = WireType::Len as u32;
+
+/// The wire type with a number.
+fn wire_of(number: u32) -> Result<WireType, Odd> {
+    Ok(match number {
+        0 => WireType::Varint,
+        FIXED64 => WireType::Fixed64,
+        LEN => WireType::Len,
+        5 => WireType::Fixed32,
+        _ => return Err(Odd),
+    })
 }
 
 fn sub_field(

@@ -73,6 +73,8 @@ pub struct Frame {
     /// Slots of which anything came to be, in that order, and the number of times so far that
     /// something was set.
     born: Vec<u16>,
+    /// Each of them in one turn: its order is that of every row.
+    in_order: bool,
     turns: u32,
     heap: Vec<u8>,
     /// Bytes at the start of the heap that stay.
@@ -132,6 +134,7 @@ impl Frame {
             ends: Vec::new(),
             any_others: false,
             born: Vec::new(),
+            in_order: true,
             turns: 0,
             heap: vec![0; ZEROS],
             fixed: ZEROS,
@@ -281,8 +284,11 @@ impl Frame {
             return;
         };
         self.turns += 1;
-        if column.put(at, value, self.turns) && !std::mem::replace(&mut column.born, true) {
-            self.born.push(slot as u16);
+        if column.put(at, value, self.turns) {
+            match std::mem::replace(&mut column.born, true) {
+                true => self.in_order = false,
+                false => self.born.push(slot as u16),
+            }
         }
         if at.len() == self.touched.len() {
             self.touched.fill(true);
