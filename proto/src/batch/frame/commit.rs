@@ -89,9 +89,9 @@ impl Frame {
         rows: &[u32],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let written = |(touched, odd): (&bool, &bool)| *touched && !*odd;
         let changed = self.touched.iter().zip(&self.odd);
-        let changed = changed.filter(|row| written(*row)).count();
+        let changed = changed.map(|(touched, odd)| usize::from(*touched & !*odd));
+        let changed: usize = changed.sum();
         if changed == 0 {
             return Ok(());
         }
@@ -101,25 +101,20 @@ impl Frame {
         // Where few rows stay as they are, these are copied along, so that what was changed is one
         // run of bytes and not one between every two of them.
         let along = !full && changed < rows.len() && changed * 4 >= rows.len() * 3;
-        let mut bytes = 0;
-        for (row, of) in rows.iter().zip(self.touched.iter().zip(&self.odd)) {
-            if along || written(of) {
-                let of = data.level(self.level);
-                let (start, end) = (of.start.get(*row as usize), of.end.get(*row as usize));
-                let len = end.unwrap_or(&0).wrapping_sub(*start.unwrap_or(&0));
-                bytes += len.min(COPIED) as usize;
-            }
-        }
         scratch.begin(self.columns.len());
-        let expected = bytes + changed * 2 * BLOCK;
-        if data.arena.capacity() - data.arena.len() < expected {
+        let count = data.level(self.level).len().max(1);
+        let written = if along { rows.len() } else { changed };
+        let usual = (data.payload.len() / count).min(COPIED as usize) + 2 * BLOCK;
+        if data.arena.capacity() - data.arena.len() < written * usual {
             // The rows of the level are as these are, most likely: room that grows is copied.
-            let times = data.level(self.level).len() / rows.len() + 1;
-            data.arena
-                .reserve((expected * times).min(2 * data.payload.len()).max(expected));
+            let times = count / rows.len() + 1;
+            let most = (2 * data.payload.len()).max(written * usual);
+            data.arena.reserve((written * usual * times).min(most));
             data.patches.reserve(changed * times);
             data.pieces.reserve(changed * times);
         }
+        let plain = self.level.attributes(self.signal, None);
+        let plain = plain.filter(|_| self.level != Level::DataPoint);
         let mut out = std::mem::take(&mut scratch.out);
         let (mut from, mut parent) = (0, NONE);
         let mut result = Ok(());
@@ -138,9 +133,14 @@ impl Frame {
                     from: begin + HEADER as usize,
                     copied,
                 };
+                let number = plain.or_else(|| {
+                    let kind = data.type_of(self.level, *row);
+                    self.level.attributes(self.signal, kind)
+                });
+                let number = number.map_or(0, |(_, number)| number);
                 let entries = (from as usize, to as usize);
                 result = self
-                    .write_row(data, position, *row, entries, scratch, to_write)
+                    .write_row(data, position, (*row, number), entries, scratch, to_write)
                     .and_then(|()| self.put_row(data, *row, &out, begin, &mut parent));
                 if result.is_err() {
                     data.arena.truncate(begin);
@@ -243,22 +243,16 @@ impl Frame {
         Ok(())
     }
 
-    /// Writes a row as it is now.
+    /// Writes a row as it is now; `number` is that of its attributes' field.
     fn write_row(
         &self,
         data: &mut Data,
         position: usize,
-        row: u32,
+        (row, number): (u32, u32),
         (from, to): (usize, usize),
         scratch: &mut Scratch,
         mut of: Row<'_>,
     ) -> Result<(), Error> {
-        let kind = match self.level {
-            Level::DataPoint => data.type_of(self.level, row),
-            _ => None,
-        };
-        let number = self.level.attributes(self.signal, kind);
-        let number = number.map_or(0, |(_, number)| number);
         let entries = self.entries.get(from..to).unwrap_or_default();
         let rows = data.level(self.level);
         let at = row as usize;

@@ -422,6 +422,14 @@ fn value_at(buf: &[u8], base: u32, at: usize, end: u32) -> Option<(u8, u64)> {
         let start = (at + 2) as u32 | base;
         return Some((kind::STRING, span::between(start, end as u32 | base)));
     }
+    if word & 0x80_80ff == 0x00_800a {
+        // A string of up to 16,383 bytes.
+        let long = (word >> 8 & 0x7f | word >> 9 & 0x3f80) as usize;
+        if long + 3 == len {
+            let start = (at + 3) as u32 | base;
+            return Some((kind::STRING, span::between(start, end as u32 | base)));
+        }
+    }
     if word & 0xff == 0x18 && (2..=8).contains(&len) {
         // A varint of up to seven bytes: all but the last say that there are more.
         let bytes = word >> 8 & (u64::MAX >> (8 * (9 - len)));
