@@ -490,6 +490,10 @@ const XPATHS: &[&str] = &[
     "\"//i[starts-with(@n,'1')]\"",
     "\"/a/@x\"",
     "\"/r//text()\"",
+    "\"(//i)[1]/following::node()\"",
+    "\"//p/preceding::*\"",
+    "\"//p/ancestor::*[1]\"",
+    "\"//i/ancestor::r[i]\"",
 ];
 
 const DOCUMENTS: &[&str] = &[

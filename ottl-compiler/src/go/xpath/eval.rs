@@ -80,20 +80,26 @@ impl Search<'_> {
         }
         for step in steps {
             let mut found = Vec::new();
+            // Of all axes only those of ancestors remember what they found.
+            let mut seen = HashSet::new();
             for node in nodes {
-                self.step(step, node, &mut found)?;
-            }
-            // Of all axes only this one remembers what it found.
-            if matches!(step.axis, Axis::Ancestor | Axis::AncestorOrSelf) {
-                let mut seen = HashSet::new();
-                found.retain(|node| seen.insert(*node));
+                if !step.is_once() {
+                    seen.clear();
+                }
+                self.step(step, node, &mut found, &mut seen)?;
             }
             nodes = found;
         }
         Ok(nodes)
     }
 
-    fn step(&mut self, step: &Step, from: Found, out: &mut Vec<Found>) -> Result<(), String> {
+    fn step(
+        &mut self,
+        step: &Step,
+        from: Found,
+        out: &mut Vec<Found>,
+        seen: &mut HashSet<Found>,
+    ) -> Result<(), String> {
         let begin = out.len();
         let whole = Found {
             attribute: None,
@@ -146,6 +152,7 @@ impl Search<'_> {
                     next = beside(node);
                 }
             }
+            Axis::Following | Axis::Preceding => self.around(step, from, out)?,
             Axis::Attribute => {
                 let count = self
                     .tree
@@ -177,6 +184,10 @@ impl Search<'_> {
                 }
             }
         }
+        if step.is_ancestors() {
+            let fresh = out.split_off(begin).into_iter();
+            out.extend(fresh.filter(|node| seen.insert(self.as_remembered(*node))));
+        }
         for predicate in &step.predicates {
             let candidates = out.split_off(begin);
             for (at, node) in candidates.into_iter().enumerate() {
@@ -189,6 +200,42 @@ impl Search<'_> {
                     out.push(node);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The library cannot tell the declaration from the document.
+    fn as_remembered(&self, found: Found) -> Found {
+        let node = self.tree.node(found.node);
+        match node.is_some_and(|node| node.kind == Kind::Declaration) {
+            true => Found { node: TOP, ..found },
+            false => found,
+        }
+    }
+
+    /// What follows or precedes a node: its siblings and all that lies below them, then those of
+    /// its parent, and so on. Attributes are where their elements are.
+    fn around(&mut self, step: &Step, from: Found, out: &mut Vec<Found>) -> Result<(), String> {
+        let tree = self.tree;
+        let mut above = Some(from.node);
+        while let Some(node) = above {
+            let beside = |node: usize| match step.axis {
+                Axis::Following => tree.next(node),
+                _ => tree.node(node).and_then(|node| node.previous),
+            };
+            let mut next = beside(node);
+            while let Some(node) = next {
+                let attribute = None;
+                match self.is_blank(node) {
+                    true => self.spend(1)?,
+                    false => {
+                        self.keep(step, Found { node, attribute }, out)?;
+                        self.below(step, node, 2 * DEPTH, out)?;
+                    }
+                }
+                next = beside(node);
+            }
+            above = tree.node(node).and_then(|node| node.parent);
         }
         Ok(())
     }
@@ -304,7 +351,7 @@ impl Search<'_> {
                 let mut nodes = self.nodes(left, here)?;
                 nodes.extend(self.nodes(right, here)?);
                 let mut seen = HashSet::new();
-                nodes.retain(|node| seen.insert(*node));
+                nodes.retain(|node| seen.insert(self.as_remembered(*node)));
                 Value::Nodes(nodes)
             }
             Expr::Binary(operator @ (Operator::Or | Operator::And), left, right) => {

@@ -37,6 +37,8 @@ enum Axis {
     AncestorOrSelf,
     FollowingSibling,
     PrecedingSibling,
+    Following,
+    Preceding,
 }
 
 /// What a step takes.
@@ -182,8 +184,26 @@ impl Expr {
         })
     }
 
+    /// Whether the library takes it for a number where it is a predicate: every function may give
+    /// one.
+    fn may_be_number(&self) -> bool {
+        matches!(self, Expr::Call(..)) || self.is_number() || self.has_position()
+    }
+
     fn has_position(&self) -> bool {
         self.any(&|expr| matches!(expr, Expr::Call(Function::Position | Function::Last, _)))
+    }
+}
+
+impl Step {
+    fn is_ancestors(&self) -> bool {
+        matches!(self.axis, Axis::Ancestor | Axis::AncestorOrSelf)
+    }
+
+    /// Whether it gives each node once, however many it is found from: ancestors do, unless there
+    /// is one predicate and that may be a number.
+    fn is_once(&self) -> bool {
+        self.is_ancestors() && !matches!(self.predicates.as_slice(), [only] if only.may_be_number())
     }
 }
 

@@ -17,7 +17,10 @@ impl XPath {
         if text.is_empty() {
             return Err(fail("expr expression is nil".to_owned()));
         }
-        let mut parser = Parser { rest: text };
+        let mut parser = Parser {
+            rest: text,
+            predicates: 0,
+        };
         let root = parser.expression(DEPTH).map_err(fail)?;
         parser.space();
         if !parser.rest.is_empty() {
@@ -39,6 +42,8 @@ impl XPath {
 
 struct Parser<'t> {
     rest: &'t str,
+    /// Predicates around what is read.
+    predicates: usize,
 }
 
 fn unsupported<T>(what: &str) -> Result<T, String> {
@@ -344,6 +349,12 @@ impl<'t> Parser<'t> {
                     "ancestor-or-self" => Axis::AncestorOrSelf,
                     "following-sibling" => Axis::FollowingSibling,
                     "preceding-sibling" => Axis::PrecedingSibling,
+                    // Within a predicate the library goes on where it was at the node before.
+                    "following" | "preceding" if self.predicates > 0 => {
+                        return unsupported(&format!("the axis {name} within a predicate"));
+                    }
+                    "following" => Axis::Following,
+                    "preceding" => Axis::Preceding,
                     other => return unsupported(&format!("the axis {other}")),
                 };
             } else {
@@ -355,15 +366,16 @@ impl<'t> Parser<'t> {
             }
         }
         while self.take("[") {
+            self.predicates += 1;
             let predicate = self.expression(depth)?;
+            self.predicates -= 1;
             self.must("]")?;
             let position = predicate.is_number() || predicate.has_position();
-            // Whether one found from several nodes comes once depends on the predicate.
-            if matches!(step.axis, Axis::Ancestor | Axis::AncestorOrSelf) {
-                return unsupported("a predicate behind an axis of ancestors");
-            }
-            if position && (step.axis != Axis::Child || !step.predicates.is_empty()) {
-                return unsupported("a position other than in the first predicate behind a child");
+            let counts = step.axis == Axis::Child || step.is_ancestors();
+            if position && (!counts || !step.predicates.is_empty()) {
+                return unsupported(
+                    "a position other than in the first predicate behind a child or an ancestor",
+                );
             }
             if predicate.has_position() && predicate.has_path() {
                 return unsupported("position() or last() beside a path");
