@@ -31,7 +31,109 @@ pub(super) enum Operand {
     Items(SmallVec<[Op; 4]>),
 }
 
+/// The arguments of an editor over rows. Those of a function that need not ask for them have
+/// failures of their own: by argument and position, what is wrong and how many elements of a list
+/// are before it.
+pub(super) struct Operands {
+    of: SmallVec<[Operand; 4]>,
+    failed: Vec<Missing>,
+}
+
+struct Missing {
+    argument: usize,
+    /// Of a list, the element.
+    item: usize,
+    position: u16,
+    cause: Failure,
+}
+
 impl Exec<'_> {
+    /// The arguments of an editor.
+    pub fn operands_of(&mut self, call: &Call, args: &[Arg], selection: &mut Vec<u16>) -> Operands {
+        if !call.function.by_need {
+            let of = self.operands(call, args, selection);
+            let failed = Vec::new();
+            return Operands { of, failed };
+        }
+        let mut of = SmallVec::new();
+        let mut failed = Vec::new();
+        for (argument, arg) in args.iter().enumerate() {
+            let mut one = |exec: &mut Self, item, expr| {
+                let (op, causes) = exec.caught(expr, selection);
+                failed.extend(causes.into_iter().map(|(position, cause)| Missing {
+                    argument,
+                    item,
+                    position,
+                    cause,
+                }));
+                op
+            };
+            of.push(match arg {
+                Arg::Known => Operand::Known,
+                Arg::Value(expr) => Operand::Value(one(self, 0, expr)),
+                Arg::Items(exprs) => {
+                    let ops = exprs.iter().enumerate();
+                    Operand::Items(ops.map(|(item, expr)| one(self, item, expr)).collect())
+                }
+            });
+        }
+        Operands { of, failed }
+    }
+
+    /// The arguments at a position.
+    pub fn args_at<'c>(
+        &self,
+        call: &'c Call,
+        operands: &Operands,
+        p: u16,
+    ) -> Result<Args<'c>, Failure> {
+        let (mut values, mut failed) = (SmallVec::new(), Vec::new());
+        if !call.function.by_need {
+            values = self.arguments(call, &operands.of, p)?;
+        } else {
+            for (at, (argument, operand)) in call.args.iter().zip(&operands.of).enumerate() {
+                let missing = |item| {
+                    let mut all = operands.failed.iter();
+                    let of = all.find(|of| (of.argument, of.item, of.position) == (at, item, p));
+                    of.map_or(Ok(()), |of| Err(of.cause.clone()))
+                };
+                let want = |op: Op, item, want| {
+                    missing(item).and_then(|()| coerce(self.owned(op, p), want))
+                };
+                let mut items = Vec::new();
+                let value = match (argument, operand) {
+                    (Argument::Value { want: of, .. }, Operand::Value(op)) => want(*op, 0, *of),
+                    (Argument::Items { want: of, .. }, Operand::Items(ops)) => {
+                        let mut each = ops.iter().enumerate();
+                        each.try_for_each(|(item, op)| {
+                            items.push(want(*op, item, *of)?.into_owned());
+                            Ok(())
+                        })
+                        .map(|()| Cow::Owned(Value::Nil))
+                    }
+                    (argument, _) => Ok(match argument.literal() {
+                        Some(value) => Cow::Borrowed(value),
+                        None => Cow::Owned(Value::Nil),
+                    }),
+                };
+                let value = value.unwrap_or_else(|cause| {
+                    failed.push((at, cause));
+                    Cow::Owned(Value::Nil)
+                });
+                values.push(match argument {
+                    Argument::Items { .. } => Cow::Owned(Value::List(items)),
+                    _ => value,
+                });
+            }
+        }
+        Ok(Args {
+            arguments: &call.args,
+            prepared: call.prepared.as_ref(),
+            values,
+            failed,
+        })
+    }
+
     pub fn call(&mut self, call: &CallExpr, selection: &mut Vec<u16>) -> Op {
         let operands = self.operands(&call.call, &call.args, selection);
         if let (Some(pattern), Some(Operand::Value(op))) = (&call.pattern, operands.first())

@@ -4,6 +4,8 @@ use super::{
     Executor,
     expr::{Action, Arg, CallExpr, Expr, Kernel, Test},
     gate::How,
+    keyed::{PathKey, Within},
+    maps::MapAction,
     plan::{Part, Plan, Stage},
 };
 use crate::program::Program;
@@ -108,11 +110,21 @@ fn statements<'a>(
                 Mark::Kernel
             }
             Action::Replace { .. } => Mark::PerDistinctValue,
-            Action::Assign { value, .. } => {
+            Action::Assign { spot, value } => {
+                of.extend(spot.computed().map(expr));
                 of.push(expr(value));
                 Mark::Kernel
             }
-            Action::Edit { args, .. } => {
+            Action::Edit { spot, args, .. } => {
+                of.extend(spot.computed().map(expr));
+                of.extend(arguments(args).map(expr));
+                Mark::Rows(ONE_BY_ONE)
+            }
+            Action::Map(MapAction::MergeAll { source: value, .. } | MapAction::Set(value)) => {
+                of.push(expr(value));
+                Mark::Kernel
+            }
+            Action::Map(MapAction::Edit { args, .. }) => {
                 of.extend(arguments(args).map(expr));
                 Mark::Rows(ONE_BY_ONE)
             }
@@ -148,6 +160,18 @@ fn expr(of: &Expr) -> Described {
         Expr::Slot(..) => leaf("column"),
         Expr::Around(..) => node("column of what is around", Mark::Lifted, Vec::new()),
         Expr::Nested { of, .. } => node("keys", Mark::Kernel, vec![expr(of)]),
+        Expr::Keyed(keyed) => {
+            let of = match &keyed.within {
+                Within::Value { of, .. } => Some(expr(of)),
+                _ => None,
+            };
+            let computed = keyed.keys.iter().filter_map(|key| match key {
+                PathKey::Computed(of) => Some(expr(of)),
+                PathKey::Known(_) => None,
+            });
+            let of = of.into_iter().chain(computed);
+            node("computed keys", Mark::Kernel, of.collect())
+        }
         Expr::Math { first, rest } => {
             let operands = std::iter::once(&**first).chain(rest.iter().map(|(_, of)| of));
             node("math", Mark::Kernel, operands.map(expr).collect())

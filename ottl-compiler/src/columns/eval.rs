@@ -171,6 +171,7 @@ impl<'a> Exec<'a> {
                 let of = self.eval(of, selection);
                 self.each(selection, |exec, p| exec.nested(of, p, keys, *body))
             }
+            Expr::Keyed(keyed) => self.keyed(keyed, selection),
             Expr::Math { first, rest } => {
                 let mut left = self.eval(first, selection);
                 for (operator, operand) in rest {
@@ -346,11 +347,23 @@ impl<'a> Exec<'a> {
         body: bool,
     ) -> Result<Cell, Failure> {
         let whole = self.view(of).get(p);
+        let there = self.is_there(of, p);
+        self.nested_in(whole, there, keys, body)
+    }
+
+    /// What keys lead to within a value that is there or not.
+    pub fn nested_in(
+        &mut self,
+        whole: Cell,
+        there: bool,
+        keys: &[index::Key],
+        body: bool,
+    ) -> Result<Cell, Failure> {
         let any;
         let any = match whole {
             (kind::MAP | kind::LIST, bits) => self.bytes(bits),
             // A key that is not there has nothing in it; a value that is empty takes no key.
-            (kind::NIL, _) if !body && !self.is_there(of, p) => return Ok((kind::NIL, 0)),
+            (kind::NIL, _) if !body && !there => return Ok((kind::NIL, 0)),
             other => {
                 let mut bytes = Vec::new();
                 self.value(other).encode(&mut bytes)?;
@@ -496,7 +509,7 @@ impl<'a> Exec<'a> {
 }
 
 /// The row of a level that a row is in.
-fn above(data: &Data, level: Level, row: u32, wanted: Level) -> Option<u32> {
+pub(super) fn above(data: &Data, level: Level, row: u32, wanted: Level) -> Option<u32> {
     let (mut level, mut row) = (level, row);
     while level != wanted {
         row = data.parent(level, row)?;

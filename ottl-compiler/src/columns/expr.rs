@@ -4,7 +4,7 @@
 use regex::bytes::Regex;
 use trunkline_proto::batch::{Field, Level};
 
-use super::{cells::Cell, editors::Spot, maps::MapAction, patterns::Pattern};
+use super::{cells::Cell, editors::Spot, keyed::Keyed, maps::MapAction, patterns::Pattern};
 use crate::{
     contexts::Width,
     ops::{CompareOp, MathOp},
@@ -28,6 +28,8 @@ pub(super) enum Expr {
         /// Of a body, which must be a list or a map.
         body: bool,
     },
+    /// The same by keys that are computed.
+    Keyed(Box<Keyed>),
     Math {
         first: Box<Expr>,
         rest: Vec<(MathOp, Expr)>,

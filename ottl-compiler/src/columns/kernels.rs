@@ -6,6 +6,7 @@ use trunkline_proto::batch::{Field, frame::Others};
 use super::{
     expr::{Action, KeepKeys, Take},
     lower::Lower,
+    maps::MapAction,
     patterns::Pattern,
     plan::{Reason, wider},
 };
@@ -29,16 +30,7 @@ impl Lower {
         let action = self.action(call);
         let action = action.or_else(|| self.clear(call, target));
         let action = action.or_else(|| self.one_value(call));
-        let computed = |key: &KeyNode| matches!(key, KeyNode::Computed(_));
-        action.ok_or(match call.function.name {
-            _ if target.keys.iter().any(computed) => Reason::ComputedKey,
-            "set" | "merge_maps" | "flatten" | "replace_all_patterns"
-                if target.def.store == Store::Attributes && target.keys.is_empty() =>
-            {
-                Reason::NewKeys
-            }
-            _ => Reason::NoKernel,
-        })
+        action.ok_or(Reason::NoKernel)
     }
 
     /// `clear` of a field, whose zero is known by its type.
@@ -67,10 +59,14 @@ impl Lower {
         let whole = target.def.store == Store::Attributes && target.keys.is_empty();
         match call.function.name {
             "set" => {
-                let (slot, take) = self.target(target)?;
                 let Some(Argument::Value { node, .. }) = call.args.get(1) else {
                     return None;
                 };
+                if whole {
+                    self.others = Others::All;
+                    return Some(Action::Map(MapAction::Set(self.expr(node))));
+                }
+                let (slot, take) = self.target(target)?;
                 // A value that contains what is written.
                 if matches!(node, Node::Path(source) if source.contains(target)) {
                     return None;
@@ -78,38 +74,7 @@ impl Lower {
                 let value = self.expr(node);
                 Some(Action::Set { slot, take, value })
             }
-            "delete_key" if whole => match call.args.get(1).and_then(Argument::literal) {
-                Some(Value::String(key)) => Some(Action::Remove(self.slot(key))),
-                _ => None,
-            },
-            "keep_keys" if whole => {
-                let Some(Argument::Items { nodes, .. }) = call.args.get(1) else {
-                    return None;
-                };
-                let keys = nodes.iter().map(|node| match node {
-                    Node::Const(Value::String(key)) => Some(key.to_vec()),
-                    _ => None,
-                });
-                let keys = keys.collect::<Option<Vec<_>>>()?;
-                self.others = Others::All;
-                Some(Action::Keep(KeepKeys::Only(keys)))
-            }
-            "delete_matching_keys" | "keep_matching_keys" if whole => {
-                let Some(Argument::Regex(regex)) = call.args.get(1) else {
-                    return None;
-                };
-                self.others = Others::All;
-                Some(Action::Keep(match call.function.name {
-                    "keep_matching_keys" => KeepKeys::Matching(regex.clone()),
-                    _ => KeepKeys::NotMatching(regex.clone()),
-                }))
-            }
-            "clear" if whole => {
-                self.others = Others::All;
-                Some(Action::Keep(KeepKeys::Only(Vec::new())))
-            }
-            "truncate_all" if whole => self.truncate(call),
-            _ if whole => self.map_action(call),
+            _ if whole => self.keep(call).or_else(|| self.map_action(call)),
             "replace_pattern" | "replace_match" => {
                 let (slot, take) = self.target(target)?;
                 let known = matches!(call.args.get(1), Some(Argument::Regex(_)))
@@ -141,6 +106,40 @@ impl Lower {
             }
             _ => None,
         }
+    }
+
+    /// What leaves some of the attributes, or parts of them.
+    fn keep(&mut self, call: &Call) -> Option<Action> {
+        let action = match call.function.name {
+            "delete_key" => match call.args.get(1).and_then(Argument::literal) {
+                Some(Value::String(key)) => return Some(Action::Remove(self.slot(key))),
+                _ => return None,
+            },
+            "keep_keys" => {
+                let Some(Argument::Items { nodes, .. }) = call.args.get(1) else {
+                    return None;
+                };
+                let keys = nodes.iter().map(|node| match node {
+                    Node::Const(Value::String(key)) => Some(key.to_vec()),
+                    _ => None,
+                });
+                KeepKeys::Only(keys.collect::<Option<Vec<_>>>()?)
+            }
+            "delete_matching_keys" | "keep_matching_keys" => {
+                let Some(Argument::Regex(regex)) = call.args.get(1) else {
+                    return None;
+                };
+                match call.function.name {
+                    "keep_matching_keys" => KeepKeys::Matching(regex.clone()),
+                    _ => KeepKeys::NotMatching(regex.clone()),
+                }
+            }
+            "clear" => KeepKeys::Only(Vec::new()),
+            "truncate_all" => return self.truncate(call),
+            _ => return None,
+        };
+        self.others = Others::All;
+        Some(Action::Keep(action))
     }
 
     fn truncate(&mut self, call: &Call) -> Option<Action> {

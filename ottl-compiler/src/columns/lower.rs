@@ -330,7 +330,9 @@ impl Lower {
                 KeyNode::Computed(_) => None,
             })
             .collect();
-        let keys = keys?;
+        let Some(keys) = keys else {
+            return self.keyed(path);
+        };
         let own = path.context == self.context;
         let nested = |of, keys: &[index::Key], body| {
             if keys.is_empty() {
@@ -356,6 +358,7 @@ impl Lower {
                 };
                 Some(nested(of, rest, false))
             }
+            (Store::Attributes, Some(_)) => self.keyed(path),
             (Store::Attributes, None) if own => {
                 self.others = Others::All;
                 Some(Expr::Attributes)

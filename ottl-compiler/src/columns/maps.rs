@@ -1,5 +1,7 @@
 //! Editors of all attributes of a row, and what is asked of them as a whole.
 
+use std::borrow::Cow;
+
 use trunkline_proto::batch::{
     Data,
     frame::{Change, Others, bytes_of, kind, span},
@@ -8,14 +10,21 @@ use trunkline_proto::batch::{
 use super::{
     cells::{self, Cell},
     eval::{Exec, Op},
-    expr::Action,
+    expr::{Action, Arg, Expr},
     lower::Lower,
 };
 use crate::{
-    functions,
+    failure::Failure,
+    functions::{self, Build},
     go::text,
     program::{Args, Argument, Call, Node},
-    value::{Value, entries},
+    run,
+    types::Type,
+    value::{
+        Value,
+        coerce::{Want, coerce},
+        entries,
+    },
 };
 
 /// An editor of all attributes.
@@ -34,11 +43,61 @@ pub(super) enum MapAction {
         insert: bool,
         update: bool,
     },
+    /// The same with the entries of a map that is computed.
+    MergeAll {
+        source: Expr,
+        want: Want,
+        insert: bool,
+        update: bool,
+    },
+    /// Puts a map in the place of all.
+    Set(Expr),
+    /// Edits them by the editor's function; `nested` says that it changes nothing where no
+    /// attribute is a list or a map.
+    Edit {
+        call: Call,
+        args: Vec<Arg>,
+        nested: bool,
+    },
+}
+
+impl MapAction {
+    /// The values that it takes.
+    pub fn exprs_mut<'e>(&'e mut self, out: &mut Vec<&'e mut Expr>) {
+        match self {
+            MapAction::MergeAll { source: of, .. } | MapAction::Set(of) => out.push(of),
+            MapAction::Edit { args, .. } => args.iter_mut().for_each(|arg| arg.exprs_mut(out)),
+            _ => {}
+        }
+    }
 }
 
 impl Lower {
-    /// An editor of all attributes; those that have no kernel make keys that are not known.
+    /// An editor of all attributes.
     pub fn map_action(&mut self, call: &Call) -> Option<Action> {
+        self.map_kernel(call).or_else(|| self.map_editor(call))
+    }
+
+    /// One that has no kernel of its own.
+    fn map_editor(&mut self, call: &Call) -> Option<Action> {
+        let (Build::Editor(_) | Build::EditorOfSome(_)) = call.function.build else {
+            return None;
+        };
+        self.others = Others::All;
+        let args = self.args(call)?;
+        let known = args.iter().all(|arg| matches!(arg, Arg::Known));
+        let prefix = call.args.get(1).and_then(Argument::literal);
+        let no_prefix = match call.args.get(1) {
+            None | Some(Argument::Absent) => true,
+            _ => matches!(prefix, Some(Value::String(prefix)) if prefix.is_empty()),
+        };
+        let nested = call.function.name == "flatten" && known && no_prefix;
+        let call = call.clone();
+        Some(Action::Map(MapAction::Edit { call, args, nested }))
+    }
+
+    /// One that has.
+    fn map_kernel(&mut self, call: &Call) -> Option<Action> {
         let literal = |at: usize| call.args.get(at).and_then(Argument::literal);
         let absent = |at: usize| matches!(call.args.get(at), None | Some(Argument::Absent));
         let action = match call.function.name {
@@ -71,12 +130,26 @@ impl Lower {
                 MapAction::Stringify
             }
             "merge_maps" => {
-                let source = match call.args.get(1)? {
-                    Argument::Value { node, .. } => constant_map(node)?,
-                    _ => return None,
+                let Argument::Value { node, want } = call.args.get(1)? else {
+                    return None;
                 };
                 let Some(Value::String(strategy)) = literal(2) else {
                     return None;
+                };
+                let (insert, update) = (**strategy != *b"update", **strategy != *b"insert");
+                let Some(source) = constant_map(node) else {
+                    // A map that is put where it comes from is another matter.
+                    let target = call.target()?;
+                    if matches!(node, Node::Path(source) if source.is_same(target)) {
+                        return None;
+                    }
+                    self.others = Others::All;
+                    return Some(Action::Map(MapAction::MergeAll {
+                        source: self.expr(node),
+                        want: *want,
+                        insert,
+                        update,
+                    }));
                 };
                 let mut entries = Vec::with_capacity(source.len());
                 for (key, value) in source {
@@ -85,8 +158,8 @@ impl Lower {
                 }
                 MapAction::Merge {
                     entries,
-                    insert: **strategy != *b"update",
-                    update: **strategy != *b"insert",
+                    insert,
+                    update,
                 }
             }
             _ => return None,
@@ -141,10 +214,36 @@ fn constant_map(node: &Node) -> Option<Vec<(Vec<u8>, Value)>> {
 }
 
 impl Exec<'_> {
-    pub fn edit_map(&mut self, action: &MapAction, selection: &[u16]) {
+    pub fn edit_map(&mut self, action: &MapAction, selection: &mut Vec<u16>) {
         match action {
+            MapAction::MergeAll {
+                source,
+                want,
+                insert,
+                update,
+            } => {
+                let source = self.eval(source, selection);
+                for p in selection.iter() {
+                    if let Err(cause) = self.merge(source, *want, (*insert, *update), *p) {
+                        self.fail(*p, cause);
+                    }
+                }
+            }
+            MapAction::Set(value) => {
+                let value = self.eval(value, selection);
+                for p in selection.iter() {
+                    let value = self.value(self.view(value).get(*p));
+                    let set = run::whole_map(&value).and_then(|any| self.put_map(&any, *p));
+                    if let Err(cause) = set {
+                        self.fail(*p, cause);
+                    }
+                }
+            }
+            MapAction::Edit { call, args, nested } => {
+                self.edit_all(call, args, *nested, selection);
+            }
             MapAction::Limit { most, first } => {
-                for p in selection {
+                for p in selection.iter() {
                     self.limit(*most, first, *p);
                 }
             }
@@ -167,6 +266,76 @@ impl Exec<'_> {
                     self.frame.set(*slot, &here, |_| *cell);
                     self.state.give(here);
                 }
+            }
+        }
+    }
+
+    /// Puts the entries of a map among the attributes: those that are not there (insert), or
+    /// are (update).
+    fn merge(
+        &mut self,
+        source: Op,
+        want: Want,
+        (insert, update): (bool, bool),
+        p: u16,
+    ) -> Result<(), Failure> {
+        let map = match self.view(source).get(p) {
+            (kind::MAP, bits) => bits,
+            other => {
+                let value = coerce(Cow::Owned(self.value(other)), want)?.into_owned();
+                let (Value::Map(_) | Value::RawMap(_)) = value else {
+                    return Err(Failure::Type {
+                        wanted: Type::Map.name(),
+                        got: value.type_name(),
+                    });
+                };
+                let mut any = Vec::new();
+                value.encode(&mut any)?;
+                self.frame.put(&any).ok_or_else(cells::full)?
+            }
+        };
+        let Some(pairs) = self.frame.pairs(self.data, map) else {
+            self.frame.give_up(p);
+            return Ok(());
+        };
+        for (key, of, bits) in pairs {
+            let name = self.frame.bytes(self.data, key);
+            let there = self.frame.attribute(self.data, p, name).is_some();
+            if if there { update } else { insert } {
+                self.frame.set_attribute(self.data, p, key, (of, bits));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the entries of an encoded map all attributes of a row.
+    fn put_map(&mut self, any: &[u8], p: u16) -> Result<(), Failure> {
+        let map = self.frame.put(any).ok_or_else(cells::full)?;
+        self.frame.set_attributes(self.data, p, map);
+        Ok(())
+    }
+
+    fn edit_all(&mut self, call: &Call, args: &[Arg], nested: bool, selection: &mut Vec<u16>) {
+        let (Build::Editor(editor) | Build::EditorOfSome(editor)) = call.function.build else {
+            return;
+        };
+        let Some(path) = call.target() else { return };
+        let operands = self.operands_of(call, args, selection);
+        for p in selection.iter() {
+            if nested && !self.frame.any_nested(self.data, *p) {
+                continue;
+            }
+            let read = match self.frame.put_attributes(self.data, *p) {
+                Some(bits) => Ok(self.value((kind::MAP, bits))),
+                None => Err(cells::full()),
+            };
+            let edited = self.edited(editor, path, read, call, &operands, *p);
+            let result = edited.and_then(|written| match written {
+                Some(value) => run::whole_map(&value).and_then(|any| self.put_map(&any, *p)),
+                None => Ok(()),
+            });
+            if let Err(cause) = result {
+                self.fail(*p, cause);
             }
         }
     }

@@ -17,6 +17,8 @@
 //!   `calls`, `conditions` and `actions` run expressions, with `patterns` and `simple` for
 //!   patterns, `editors` and `maps` edit single values and whole maps; `constant` has what needs
 //!   no column at all;
+//!   `calls`, `conditions`, `keyed` (computed keys) and `actions` run expressions, with `patterns`
+//!   and `simple` for patterns; `editors` and `maps` edit single values and whole maps;
 //! - `cells` is what columns hold, `state` what is kept.
 
 mod actions;
@@ -31,6 +33,7 @@ mod eval;
 mod expr;
 mod gate;
 mod kernels;
+mod keyed;
 mod lower;
 mod maps;
 mod patterns;

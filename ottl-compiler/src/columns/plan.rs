@@ -36,10 +36,6 @@ pub enum Reason {
     Cache,
     /// An editor that changes the list of rows.
     Structure,
-    /// A key of the target is computed.
-    ComputedKey,
-    /// The editor may make attributes whose keys are not known.
-    NewKeys,
     /// An editor, or a target, that has no kernel.
     NoKernel,
     /// There are more columns than a frame holds.
@@ -56,8 +52,6 @@ impl Reason {
                 "the scratch map links statements that do not run over columns together"
             }
             Reason::Structure => "an editor changes the list of rows",
-            Reason::ComputedKey => "a key of the target is computed",
-            Reason::NewKeys => "the editor may make attributes whose keys are not known",
             Reason::NoKernel => "the editor has no kernel for this target",
             Reason::TooMany => "the statements name too many attributes",
         }

@@ -32,9 +32,8 @@ impl Shares {
     pub fn share(&mut self, node: &Node, of: Expr) -> Expr {
         let costs = match (node, &of) {
             (_, Expr::Const(_) | Expr::IsRootSpan(_)) => false,
-            (Node::Call(_) | Node::Index { .. }, _) | (_, Expr::Rows { .. } | Expr::Attributes) => {
-                true
-            }
+            (Node::Call(_) | Node::Index { .. }, _)
+            | (_, Expr::Rows { .. } | Expr::Attributes | Expr::Keyed(_)) => true,
             _ => false,
         };
         if !costs || !is_pure(node) || has_local(node) {
@@ -97,6 +96,11 @@ fn settle(expr: &mut Expr, numbers: &[Option<usize>]) {
     }
     match expr {
         Expr::Nested { of, .. } | Expr::Negate(of) => settle(of, numbers),
+        Expr::Keyed(keyed) => {
+            let mut exprs = Vec::new();
+            keyed.exprs_mut(&mut exprs);
+            exprs.into_iter().for_each(|of| settle(of, numbers));
+        }
         Expr::Math { first, rest } => {
             settle(first, numbers);
             rest.iter_mut().for_each(|(_, of)| settle(of, numbers));
@@ -137,20 +141,31 @@ impl Test {
     }
 }
 
+impl Arg {
+    /// The values that it is made of.
+    pub fn exprs_mut<'e>(&'e mut self, out: &mut Vec<&'e mut Expr>) {
+        match self {
+            Arg::Known => {}
+            Arg::Value(of) => out.push(of),
+            Arg::Items(items) => out.extend(items),
+        }
+    }
+}
+
 impl Action {
     /// The values that it takes.
     pub fn exprs_mut<'e>(&'e mut self, out: &mut Vec<&'e mut Expr>) {
         match self {
-            Action::Set { value, .. } | Action::Assign { value, .. } => out.push(value),
-            Action::Edit { args, .. } => {
-                for arg in args {
-                    match arg {
-                        Arg::Known => {}
-                        Arg::Value(of) => out.push(of),
-                        Arg::Items(items) => out.extend(items),
-                    }
-                }
+            Action::Set { value, .. } => out.push(value),
+            Action::Assign { spot, value } => {
+                spot.exprs_mut(out);
+                out.push(value);
             }
+            Action::Edit { spot, args, .. } => {
+                spot.exprs_mut(out);
+                args.iter_mut().for_each(|arg| arg.exprs_mut(out));
+            }
+            Action::Map(map) => map.exprs_mut(out),
             _ => {}
         }
     }

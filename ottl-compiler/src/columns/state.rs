@@ -113,6 +113,19 @@ impl State {
         });
     }
 
+    /// Takes back the failures from this one on, as if they had not been.
+    pub fn take_failures(&mut self, from: usize) -> Vec<(u16, Failure)> {
+        let taken = self.failures.drain(from.min(self.failures.len())..);
+        let failed = &mut self.failed;
+        let forget = |of: Failed| {
+            if let Some(failed) = failed.get_mut(usize::from(of.position)) {
+                *failed = 0;
+            }
+            (of.position, of.cause)
+        };
+        taken.map(forget).collect()
+    }
+
     /// Whether the statement that runs failed at a position.
     #[inline(always)]
     pub fn has_failed(&self, position: u16) -> bool {

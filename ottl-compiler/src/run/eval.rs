@@ -322,13 +322,7 @@ impl Row<'_> {
             keys.push(match key {
                 KeyNode::Const(key) => key.clone(),
                 KeyNode::Computed(node) => match self.value(node).map(Cow::into_owned) {
-                    Ok(Value::String(text)) => index::Key::Text(text),
-                    Ok(Value::Int(index)) => index::Key::Index(index),
-                    Ok(other) => index::Key::Wrong(Box::new(Failure::Index(format!(
-                        "could not resolve key for map/slice, expecting 'string' or 'int64' but \
-                         got '{}'",
-                        other.type_name()
-                    )))),
+                    Ok(value) => index::Key::of(value),
                     Err(failure) => index::Key::Wrong(Box::new(failure)),
                 },
             });

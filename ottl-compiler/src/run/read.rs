@@ -203,22 +203,20 @@ impl Row<'_> {
             None => self
                 .all_attributes(level, row)
                 .map(|any| Value::Map(Text::from_vec(any))),
-            Some((index::Key::Text(key), rest)) => match self.data.attribute(level, row, key)? {
-                Some(value) if rest.is_empty() => Ok(Value::from_any(value)),
-                Some(batch::Value::Map(any) | batch::Value::List(any)) => {
-                    index::path(Some(any), rest)
+            Some((first, rest)) => {
+                match self.data.attribute(level, row, index::attribute(first)?)? {
+                    Some(value) if rest.is_empty() => Ok(Value::from_any(value)),
+                    Some(batch::Value::Map(any) | batch::Value::List(any)) => {
+                        index::path(Some(any), rest)
+                    }
+                    Some(value) => {
+                        let mut any = Vec::new();
+                        value.write(&mut any);
+                        index::path(Some(&any), rest)
+                    }
+                    None => Ok(Value::Nil),
                 }
-                Some(value) => {
-                    let mut any = Vec::new();
-                    value.write(&mut any);
-                    index::path(Some(&any), rest)
-                }
-                None => Ok(Value::Nil),
-            },
-            Some((index::Key::Wrong(failure), _)) => Err((**failure).clone()),
-            Some((index::Key::Index(_), _)) => Err(Failure::Index(
-                "unable to resolve a string index in map: invalid key type".to_owned(),
-            )),
+            }
         }
     }
 

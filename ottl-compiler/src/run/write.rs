@@ -286,10 +286,7 @@ impl Row<'_> {
                 self.put_attribute(level, row, key, &any)?;
                 wrote.and(result)
             }
-            Some((index::Key::Wrong(failure), _)) => Err((**failure).clone()),
-            Some((index::Key::Index(_), _)) => Err(Failure::Index(
-                "unable to resolve a string index in map: invalid key type".to_owned(),
-            )),
+            Some((wrong, _)) => index::attribute(wrong).map(|_| ()),
         }
     }
 

@@ -18,6 +18,34 @@ pub enum Key {
     Wrong(Box<Failure>),
 }
 
+impl Key {
+    /// The key that a value is.
+    pub fn of(value: Value) -> Key {
+        match value {
+            Value::String(text) => Key::Text(text),
+            Value::Int(index) => Key::Index(index),
+            other => Key::Wrong(Box::new(Failure::Index(format!(
+                "could not resolve key for map/slice, expecting 'string' or 'int64' but got '{}'",
+                other.type_name()
+            )))),
+        }
+    }
+}
+
+/// The key of an attribute.
+///
+/// # Errors
+/// [`Failure::Index`] for an index, and what is wrong with one that could not be worked out.
+pub fn attribute(key: &Key) -> Result<&[u8], Failure> {
+    match key {
+        Key::Text(key) => Ok(key),
+        Key::Wrong(failure) => Err((**failure).clone()),
+        Key::Index(_) => Err(Failure::Index(
+            "unable to resolve a string index in map: invalid key type".to_owned(),
+        )),
+    }
+}
+
 /// Reads on into the encoded value of a path: a missing key of a map is nothing, at any depth.
 ///
 /// # Errors

@@ -103,13 +103,22 @@ fn plans_say_what_runs_how() {
     assert_eq!(lifted.of[0].mark, Mark::Lifted);
     let distinct = of(Context::Span, "set(span.name, SHA256(span.name))");
     assert_eq!(distinct.of[1].mark, Mark::PerDistinctValue);
+    for statement in [
+        "set(span.attributes[span.name], span.attributes[span.kind.string])",
+        "set(span.name, resource.attributes[span.name])",
+        "merge_maps(span.attributes, ParseJSON(span.name), \"upsert\")",
+        "set(span.attributes, span.attributes[\"a\"])",
+    ] {
+        assert_eq!(
+            of(Context::Span, statement).mark,
+            Mark::Kernel,
+            "{statement}"
+        );
+    }
+    let called = of(Context::Span, "flatten(span.attributes)");
+    assert!(matches!(called.mark, Mark::Rows(reason) if reason.contains("one value")));
     for (context, statement) in [
         (Context::Span, "set(resource.attributes[\"a\"], span.name)"),
-        (
-            Context::Span,
-            "set(span.attributes[span.name], span.cache[\"a\"])",
-        ),
-        (Context::Span, "flatten(span.attributes)"),
         (
             Context::Exemplar,
             "set(exemplar.filtered_attributes[\"a\"], 1)",

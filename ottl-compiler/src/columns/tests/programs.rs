@@ -152,7 +152,7 @@ const CONDITIONS: [&str; 24] = [
     "ContainsValue({}, \"t1\")",
 ];
 
-const MORE_EDITORS: [&str; 29] = [
+const MORE_EDITORS: [&str; 64] = [
     "delete_key({map}, \"b\")",
     "delete_matching_keys({map}, \"^[ab]$\")",
     "keep_matching_keys({map}, \"a|k\")",
@@ -182,7 +182,68 @@ const MORE_EDITORS: [&str; 29] = [
     "set({cache}, {})",
     "delete_key({cache}, \"a\")",
     "append({cache}[\"l\"], {})",
+    "replace_pattern({}, Concat([\"[0-9\", {}], \"\"), \"x\")",
+    "replace_pattern({}, \"[0-9]\", {})",
+    "replace_match({}, Concat([{}, \"*\"], \"\"), \"x\")",
+    "replace_match({}, \"t*\", {}, SHA1)",
+    "flatten({map})",
+    "flatten({map})",
+    "flatten({map}, \"p\")",
+    "flatten({map}, \"a\", 1)",
+    "flatten({map}, depth=2, resolve_conflicts=true)",
+    "flatten({map}, {})",
+    "merge_maps({map}, {}, \"insert\")",
+    "merge_maps({map}, {}, \"update\")",
+    "merge_maps({map}, {}, \"upsert\")",
+    "merge_maps({map}, {\"a\": {}, \"q\": {}}, \"upsert\")",
+    "merge_maps({map}, ParseKeyValue({}, \"t\"), \"upsert\")",
+    "merge_maps({map}, {map}, \"upsert\")",
+    "set({map}, {map})",
+    "set({map}, {})",
+    "set({map}, {\"k\": {}, \"c\": {}, \"a\": 1})",
+    "replace_all_patterns({map}, \"key\", \"^([a-c])$\", \"k.$1\")",
+    "replace_all_patterns({map}, \"key\", \"[a-z]\", \"z\")",
+    "replace_all_patterns({map}, \"value\", Concat([\"[0-9\", {}], \"\"), \"x\")",
+    "replace_all_matches({map}, \"t*\", {})",
+    "keep_keys({map}, [\"a\", {}])",
+    "keep_keys({map}, {})",
+    "delete_key({map}, {})",
+    "delete_matching_keys({map}, {})",
+    "keep_matching_keys({map}, Concat([\"^\", \"[a-k]\"], \"\"))",
+    "limit({map}, Len({}), [])",
+    "truncate_all({map}, Len({}))",
+    "append({map}, {})",
+    "set({at}, {})",
+    "set({at}[{}], {})",
+    "append({at}, {})",
+    "delete_key({at}, \"a\")",
 ];
+
+/// Attributes whose keys the row knows.
+const COMPUTED: [&str; 7] = [
+    "{map}[{}]",
+    "{map}[Concat([\"a\", {}], \"\")]",
+    "{map}[Concat([{}, \"\"], \"\")][\"a\"]",
+    "{map}[\"a\"][{}]",
+    "{map}[1]",
+    "{map}[Concat([\"ne\", \"w\"], \"\")]",
+    "resource.attributes[{}]",
+];
+
+/// A path with keys that are computed.
+fn computed(context: Context, paths: &[&'static str], r: &mut Rng) -> String {
+    let of = COMPUTED[r.below(COMPUTED.len())].replace("{map}", map_of(context));
+    let first = of.find("{}").unwrap_or(of.len());
+    let (before, behind) = of.split_at(first);
+    match r.one_in(3) {
+        // A key that there is, most likely.
+        true => format!(
+            "{before}{}",
+            behind.replace("{}", "ConvertCase(\"B\", \"lower\")")
+        ),
+        false => format!("{before}{}", fill(behind, paths, r)),
+    }
+}
 
 pub(super) fn paths(context: Context) -> Vec<&'static str> {
     let of = |table: &'static [(Context, &'static [&'static str])]| {
@@ -230,14 +291,16 @@ fn statement(context: Context, paths: &[&'static str], shared: &[String], r: &mu
         .collect();
     let target = targets[r.below(targets.len())];
     let again = shared[r.below(shared.len())].as_str();
-    let editor = match r.below(9) {
+    let value = computed(context, paths, r);
+    let editor = match r.below(10) {
         0 => EDITORS[r.below(EDITORS.len())].replace("{}", target),
         1 | 2 => {
             let of = MORE_EDITORS[r.below(MORE_EDITORS.len())];
             let cache = format!("{}.cache", context.name());
             let of = of
                 .replace("{map}", map_of(context))
-                .replace("{cache}", &cache);
+                .replace("{cache}", &cache)
+                .replace("{at}", &computed(context, paths, r));
             let first = of.split("{}").next().map_or(0, str::len);
             match of.starts_with("replace") || of.starts_with("clear") {
                 true => of.replace("{}", target),
@@ -259,11 +322,13 @@ fn statement(context: Context, paths: &[&'static str], shared: &[String], r: &mu
             format!("set({target}, {})", fill(&list, paths, r))
         }
         7 => format!("set({target}, {again})"),
+        8 => format!("set({target}, {value})"),
         _ => format!("set({target}, {})", paths[r.below(paths.len())]),
     };
     match r.below(5) {
         0 | 1 => editor,
         2 => format!("{editor} where {again} != nil"),
+        3 if r.one_in(2) => format!("{editor} where {value} != nil"),
         _ => {
             let condition = CONDITIONS[r.below(CONDITIONS.len())];
             format!("{editor} where {}", fill(condition, paths, r))
@@ -368,7 +433,7 @@ fn nodes(executor: &Executor) -> Vec<String> {
 }
 
 /// What random programs must reach.
-const REACHED: [&str; 23] = [
+const REACHED: [&str; 25] = [
     "set over columns",
     "delete_key over columns",
     "keep_keys over columns",
@@ -382,6 +447,8 @@ const REACHED: [&str; 23] = [
     "replace_pattern over columns",
     "replace_match over columns",
     "append over columns",
+    "flatten over columns",
+    "computed keys",
     "stringify_all over columns",
     "clear over columns",
     "set of a nested key over columns",

@@ -2,7 +2,10 @@
 //! routes that decide and routes that do not.
 #![allow(clippy::unwrap_used)]
 
-use trunkline_proto::batch::{Level, tests::generate::Rng};
+use trunkline_proto::batch::{
+    Level,
+    tests::generate::{Request as Random, Rng},
+};
 
 use super::*;
 use crate::run::{Counts, Selected};
@@ -54,13 +57,9 @@ fn rows(set: &Selected) -> Vec<u32> {
 type Told = Vec<(Option<usize>, u32, String)>;
 type Decided = Vec<(usize, Option<Level>, Vec<u32>)>;
 
-type Outcome = (
-    Option<Vec<u8>>,
-    Result<(Vec<Counts>, Decided), String>,
-    Told,
-);
+type Outcome = (Option<String>, Result<(Vec<Counts>, Decided), String>, Told);
 
-/// What rules make of a request: bytes, counts, decisions, failures.
+/// What rules make of a request: what is left of it, counts, decisions, failures.
 fn apply(runner: &mut Runner, batch: &Batch, mode: ErrorMode) -> Outcome {
     let (mut batch, mut told) = (batch.clone(), Told::new());
     let progress = runner.run(
@@ -72,7 +71,11 @@ fn apply(runner: &mut Runner, batch: &Batch, mode: ErrorMode) -> Outcome {
     told.sort();
     let result = progress.map_err(|stopped| format!("{} {stopped}", stopped.row));
     // What is refused goes nowhere: only why must agree.
-    let left = result.is_ok().then(|| batch.to_protobuf().to_vec());
+    // Attributes that are rewritten stay in their place or move behind the other fields.
+    let left = result.is_ok().then(|| {
+        let left = Random::decode(batch.signal(), &batch.to_protobuf()).ok();
+        format!("{:?}", left.map(Random::with_holders))
+    });
     let result = result.map(|Progress { fates, counts, .. }| {
         let dropped = fates.dropped.iter();
         let dropped = dropped.map(|(at, level, set)| (*at, Some(*level), rows(set)));

@@ -9,6 +9,7 @@ use super::{
     entries::{Entry, FIELD, GOES, OTHER, STAYS},
     holders::is_holder,
     make::Scratch,
+    span,
 };
 use crate::batch::{
     Data, Error, Level,
@@ -321,8 +322,9 @@ impl Frame {
                     GOES => of.keep(data, kept, entry.head)?,
                     edit => {
                         of.keep(data, kept, entry.head)?;
-                        let made = self.replacements.get(edit as usize - 2);
-                        self.put_other(data, number, (entry.key, entry.key_len), made)?;
+                        let made = self.replacements.get(edit as usize - 2).copied();
+                        let key = span::between(entry.key, entry.key + entry.key_len);
+                        self.put_other(data, number, key, made.unwrap_or_default())?;
                     }
                 }
             } else {
@@ -349,7 +351,7 @@ impl Frame {
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         let attributes = self.finder.len();
-        if self.in_order {
+        if self.in_order && self.added.is_empty() {
             for slot in self.born.iter().map(|slot| usize::from(*slot)) {
                 if !matches!(self.column(slot).state(position), state::NEW | state::MOVED) {
                     continue;
@@ -363,12 +365,19 @@ impl Frame {
         }
         let mut born = std::mem::take(&mut scratch.born);
         self.born_at(position, &mut born);
-        for (_, slot) in &born {
+        let mut added = self.added_at(position).map(|(_, added)| added).peekable();
+        for (turn, slot) in &born {
+            while let Some(added) = added.next_if(|added| added.turn < *turn) {
+                self.put_other(data, number, added.key, (added.kind, added.bits))?;
+            }
             let slot = usize::from(*slot);
             match slot.checked_sub(attributes) {
                 None => self.put_attribute(data, number, slot, position, scratch)?,
                 Some(field) => self.put_born(data, field, position, entries, scratch)?,
             }
+        }
+        for added in added {
+            self.put_other(data, number, added.key, (added.kind, added.bits))?;
         }
         scratch.born = born;
         Ok(())

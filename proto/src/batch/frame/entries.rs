@@ -75,6 +75,30 @@ impl Frame {
                 *touched = true;
             }
         }
+        self.change_added(data, position, change);
+    }
+
+    /// The same for those that came to be.
+    fn change_added(
+        &mut self,
+        data: &Data,
+        position: u16,
+        mut change: impl FnMut(&mut Vec<u8>, &[u8], u8, u64) -> Change,
+    ) {
+        let mut next = self.added_at(position.into()).next().map(|(at, _)| at);
+        while let Some(at) = next {
+            next = self.added_after(at);
+            let Some(added) = self.added.get(at).copied() else {
+                break;
+            };
+            // The heap grows while the key is looked at.
+            let key = bytes(&self.heap, data, added.key).to_vec();
+            match change(&mut self.heap, &key, added.kind, added.bits) {
+                Change::None => {}
+                Change::Remove => self.remove_added(position, at),
+                Change::Set(kind, bits) => self.change_one(position, at, (kind, bits)),
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{
     Frame,
+    added::Added,
     column::state,
     entries::{FIELD, GOES, OTHER, STAYS, bytes},
     kind,
@@ -105,9 +106,18 @@ impl Frame {
             }
             out.extend_from_slice(data.bytes(kept, *end));
         }
-        for (_, slot) in born {
+        let mut added = self.added_at(position).map(|(_, added)| added).peekable();
+        let put = |out: &mut Vec<u8>, added: &Added| {
+            let key = bytes(&self.heap, data, added.key);
+            self.add_attribute(data, out, number, key, added.kind, added.bits);
+        };
+        for (turn, slot) in born {
+            while let Some(added) = added.next_if(|added| added.turn < *turn) {
+                put(&mut out, added);
+            }
             self.put_slot(data, &mut out, number, (*slot).into(), position);
         }
+        added.for_each(|added| put(&mut out, added));
         Ok(out)
     }
 

@@ -44,6 +44,7 @@ impl Frame {
         self.in_order = true;
         self.turns = 0;
         self.any_others = false;
+        self.forget_added();
         self.replacements.clear();
         self.heap.truncate(self.fixed);
         let attributes = self.finder.len();

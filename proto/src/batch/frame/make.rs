@@ -164,24 +164,24 @@ impl Frame {
         Ok(())
     }
 
-    /// Appends an attribute without a slot, with the key that it has.
+    /// Appends an attribute without a slot, with the key at a span.
     pub(super) fn put_other(
         &self,
         data: &mut Data,
         number: u32,
-        (key, len): (u32, u32),
-        made: Option<&(u8, u64)>,
+        key: u64,
+        (kind, bits): (u8, u64),
     ) -> Result<(), Error> {
-        let (kind, bits) = made.copied().unwrap_or_default();
+        let len = span::len(key);
         let value = value_len(kind, bits);
-        check_room(data, len as usize + value)?;
-        let of_key = 1 + varint_len(len.into()) + len as usize;
+        check_room(data, len + value)?;
+        let of_key = 1 + varint_len(len as u64) + len;
         let of_value = 1 + varint_len(value as u64) + value;
         put_tag(&mut data.arena, number, WireType::Len);
         put_varint(&mut data.arena, (of_key + of_value) as u64);
         put_tag(&mut data.arena, 1, WireType::Len);
-        put_varint(&mut data.arena, len.into());
-        copy_run(&data.payload, &mut data.arena, key, key + len);
+        put_varint(&mut data.arena, len as u64);
+        self.copy(data, key);
         self.put_value(data, 2, kind, bits, value);
         Ok(())
     }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::{
     Frame,
+    added::Born,
     column::state,
     entries::{Entry, FIELD, GOES, OTHER, STAYS, bytes},
     kind,
@@ -27,7 +28,7 @@ impl Frame {
     }
 
     /// Whether an entry is an attribute that stands where it stood.
-    fn is_kept(&self, entry: &Entry, position: usize) -> bool {
+    pub(super) fn is_kept(&self, entry: &Entry, position: usize) -> bool {
         match entry.slot {
             OTHER => entry.edit != GOES,
             slot if slot & FIELD != 0 => false,
@@ -39,7 +40,7 @@ impl Frame {
     }
 
     /// Slots of attributes that came to be in a row, in the order in which that was.
-    fn born_attributes(&self, position: usize) -> SmallVec<[usize; 16]> {
+    pub(super) fn born_attributes(&self, position: usize) -> SmallVec<[usize; 16]> {
         let is_born = |slot: &usize| {
             let of = self.column(*slot).state(position);
             matches!(of, state::NEW | state::MOVED)
@@ -53,7 +54,9 @@ impl Frame {
     pub fn attribute_count(&self, position: u16) -> usize {
         let p = usize::from(position);
         let kept = self.loaded(p).iter();
-        kept.filter(|entry| self.is_kept(entry, p)).count() + self.born_attributes(p).len()
+        kept.filter(|entry| self.is_kept(entry, p)).count()
+            + self.born_attributes(p).len()
+            + self.added_at(p).count()
     }
 
     /// The attributes of a row as an encoded `AnyValue` in the heap; its span, `None` when the
@@ -96,11 +99,20 @@ impl Frame {
             self.put_any(data, &mut any, of, bits);
             put(key, &any);
         }
-        for slot in self.born_attributes(p) {
-            let (of, bits) = self.column(slot).get(p);
+        for (_, born) in self.born_and_added(p) {
+            let (key, (of, bits)) = match born {
+                Born::Slot(slot) => (slot_key(slot), self.column(slot).get(p)),
+                Born::Added(at) => match self.added.get(at) {
+                    Some(added) => {
+                        let key = bytes(&self.heap, data, added.key);
+                        (key, (added.kind, added.bits))
+                    }
+                    None => continue,
+                },
+            };
             any.clear();
             self.put_any(data, &mut any, of, bits);
-            put(slot_key(slot), &any);
+            put(key, &any);
         }
         let from = self.heap.len();
         put_bytes(&mut self.heap, MAP, &list);
@@ -130,8 +142,16 @@ impl Frame {
                 }
             }
         }
-        for slot in self.born_attributes(p) {
-            self.retain_slot(slot, position, &mut keep);
+        for (_, born) in self.born_and_added(p) {
+            match born {
+                Born::Slot(slot) => self.retain_slot(slot, position, &mut keep),
+                Born::Added(at) => {
+                    let key = self.added.get(at).map_or(0, |added| added.key);
+                    if !keep(bytes(&self.heap, data, key)) {
+                        self.remove_added(position, at);
+                    }
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! wrong type, bytes that are not valid) is [odd](Frame::is_odd): the frame neither reads nor
 //! changes it, and whoever works with the frame has to do that row by itself.
 
+mod added;
 mod column;
 mod commit;
 mod entries;
@@ -25,6 +26,7 @@ mod tests;
 use super::{Field, Level, MetricType, fields::Layout};
 use crate::Signal;
 
+pub use added::Pair;
 pub use column::{Column, kind, span};
 pub use entries::{Change, Entry, bytes_of};
 
@@ -70,6 +72,10 @@ pub struct Frame {
     ends: Vec<u32>,
     /// Whether any entry has no slot.
     any_others: bool,
+    /// Attributes without a slot that came to be, and which of them each row has; empty where
+    /// there is none.
+    added: Vec<added::Added>,
+    added_of: Vec<added::OfRow>,
     /// Slots of which anything came to be, in that order, and the number of times so far that
     /// something was set.
     born: Vec<u16>,
@@ -133,6 +139,8 @@ impl Frame {
             entries: Vec::new(),
             ends: Vec::new(),
             any_others: false,
+            added: Vec::new(),
+            added_of: Vec::new(),
             born: Vec::new(),
             in_order: true,
             turns: 0,
