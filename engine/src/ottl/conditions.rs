@@ -13,7 +13,7 @@ use trunkline_ottl::{
 };
 use trunkline_proto::batch::{Data, Level};
 
-use super::{Fault, Refused, Said, Statement, faults, warn_of_experimental};
+use super::{Fault, Kind, Refused, Statement, Warnings, faults, warn_of_experimental};
 use crate::telemetry::metrics::{StatementMetrics, Statements};
 
 /// Conditions of one context, ready to be asked on one core: which rows does one of them hold on?
@@ -25,8 +25,8 @@ pub struct Conditions {
     context: Context,
     reads_request: bool,
     mode: ErrorMode,
-    /// What was said of failures, by condition.
-    said: Vec<Said>,
+    /// Of failures, by condition.
+    warnings: Warnings,
     metrics: Option<StatementMetrics>,
 }
 
@@ -34,7 +34,7 @@ impl Conditions {
     /// Of one context. `mode` says what becomes of failures: in [`ErrorMode::Propagate`] the
     /// verdict has the first one, and what that means is the caller's.
     pub fn new(context: Context, conditions: Vec<ConditionOf>, mode: ErrorMode) -> Conditions {
-        let said = conditions.iter().map(|_| Said::default()).collect();
+        let warnings = Warnings::new(conditions.iter().map(|_| Kind::Condition));
         let program = Program {
             context,
             conditions,
@@ -44,7 +44,7 @@ impl Conditions {
             context,
             reads_request: program.reads_request(),
             mode,
-            said,
+            warnings,
             metrics: None,
             executor: Box::new(RefCell::new(Executor::new(Arc::new(program)))),
         }
@@ -110,6 +110,8 @@ impl Conditions {
         let mut tell = |failure: RowFailure<'_>| self.tell(&failure);
         let mut executor = self.executor.borrow_mut();
         let asked = executor.select(data, among, request, self.mode, &mut tell);
+        drop(executor);
+        self.warnings.settle();
         if let (Some(metrics), Ok(verdict)) = (&self.metrics, &asked) {
             metrics.add(&verdict.counts);
         }
@@ -131,6 +133,8 @@ impl Conditions {
         let mut tell = |failure: RowFailure<'_>| self.tell(&failure);
         let mut executor = self.executor.borrow_mut();
         let asked = executor.choose(data, among, request, self.mode, &mut tell);
+        drop(executor);
+        self.warnings.settle();
         if let (Some(metrics), Ok(choice)) = (&self.metrics, &asked) {
             metrics.add(&choice.counts);
         }
@@ -139,15 +143,8 @@ impl Conditions {
 
     /// Logs a failure, unless the same was logged a moment ago.
     fn tell(&self, failure: &RowFailure<'_>) {
-        let said = self.said.get(failure.statement.unwrap_or_default());
-        if let Some(held_back) = said.and_then(Said::again) {
-            tracing::warn!(
-                condition = failure.source,
-                error = %failure.cause,
-                held_back,
-                "failed to eval condition"
-            );
-        }
+        let at = failure.statement.unwrap_or_default();
+        self.warnings.tell(at, failure.source, failure.cause);
     }
 }
 

@@ -6,11 +6,7 @@ mod conditions;
 pub mod emptied;
 mod groups;
 pub mod rules;
-
-use std::{
-    cell::Cell,
-    time::{Duration, Instant},
-};
+mod warnings;
 
 use tonic::Code;
 use trunkline_ottl::{Program, error::Diagnostics, failure::Failure, run};
@@ -19,6 +15,7 @@ use trunkline_proto::batch::Error;
 pub use self::{
     conditions::{ByContext, Conditions},
     groups::{Grouped, Groups},
+    warnings::{Kind, Warnings},
 };
 use crate::{
     component::{Printed, Problems, Refusal, RequestContext, Setting, Shape, choice},
@@ -215,46 +212,4 @@ pub fn warn_of_experimental<'p>(
         functions = functions.join(", "),
         "Experimental OTTL functions are used; they may change or go"
     );
-}
-
-/// When a failure of a statement was last logged, and how many were held back since.
-#[derive(Debug, Default)]
-pub struct Said {
-    last: Cell<Option<Instant>>,
-    held_back: Cell<u64>,
-}
-
-/// Least time between two warnings about one statement.
-const QUIET: Duration = Duration::from_secs(1);
-
-impl Said {
-    /// Whether a failure is to be logged now: how many were held back before it. `None` holds it
-    /// back, because one was logged a moment ago.
-    pub fn again(&self) -> Option<u64> {
-        self.again_at(Instant::now())
-    }
-
-    fn again_at(&self, now: Instant) -> Option<u64> {
-        let last = self.last.get();
-        if last.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
-            self.held_back.set(self.held_back.get() + 1);
-            return None;
-        }
-        self.last.set(Some(now));
-        Some(self.held_back.take())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_failure_a_second_is_logged_with_the_number_held_back() {
-        let (said, start) = (Said::default(), Instant::now());
-        let at = |millis| said.again_at(start + Duration::from_millis(millis));
-        let told: Vec<Option<u64>> = [0, 1, 999, 1000, 1001, 2000, 9000].map(at).to_vec();
-        let expected = [Some(0), None, None, Some(2), None, Some(1), Some(0)];
-        assert_eq!(told, expected);
-    }
 }

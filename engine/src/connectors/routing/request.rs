@@ -4,6 +4,8 @@
 /// `request["name"] == "value"`, or `!=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// As the user wrote it.
+    text: String,
     name: String,
     value: String,
     differs: bool,
@@ -37,10 +39,16 @@ impl Header {
             .and_then(|rest| rest.strip_suffix('"'))
             .ok_or("condition must have format 'request[\"<name>\"] <comparator> \"<value>\"'")?;
         Ok(Header {
+            text: text.to_owned(),
             name: name.to_ascii_lowercase(),
             value: value.to_owned(),
             differs: operator == "!=",
         })
+    }
+
+    /// As the user wrote it.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Whether some value of the header compares so; a header that is not there has none.

@@ -1,13 +1,13 @@
 //! The table of routes, compiled: routes that are asked together, and asking them. What becomes
 //! of the rows that they take is in `split`.
 
-use std::ops::Range;
+use std::{ops::Range, time::Instant};
 
 use trunkline_ottl::{
     Program,
     contexts::{Context, Store},
     program::{ConditionOf, footprint},
-    run::{self, ErrorMode, Request, RowFailure, Selected},
+    run::{self, Counts, ErrorMode, Request, RowFailure, Selected},
 };
 use trunkline_proto::{
     Signal,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     component::RequestContext,
-    ottl::{self, Conditions, Refused, Said},
+    ottl::{self, Conditions, Kind, Refused, Warnings},
     telemetry::metrics::{StatementMetrics, Statements},
 };
 
@@ -60,19 +60,19 @@ pub struct Step {
 /// What routes ask.
 #[derive(Debug)]
 pub enum Asks {
-    /// A header of the request.
-    Header(Header),
+    /// A header of the request, and its counters.
+    Header(Header, StatementMetrics),
     /// Conditions on rows, or on the request: the first that holds has the row.
     Conditions(Conditions),
-    /// A statement, run on rows; what was said of its failures, and its counters.
-    Statement(Program, Said, StatementMetrics),
+    /// A statement, run on rows; the warnings of its failures, and its counters.
+    Statement(Program, Warnings, StatementMetrics),
 }
 
 impl Asks {
     /// The level of the rows that are asked; of the request as a whole there is none.
     pub fn level(&self) -> Option<Level> {
         match self {
-            Asks::Header(_) => None,
+            Asks::Header(..) => None,
             Asks::Conditions(conditions) => conditions.context().level(),
             Asks::Statement(program, ..) => program.context.level(),
         }
@@ -97,12 +97,15 @@ impl Table {
             let moves = route.action == Action::Move;
             routes.push(route);
             let asks = match question {
-                Question::Header(header) => Asks::Header(header),
+                Question::Header(header) => {
+                    let metrics = component.of("request", [header.text()]);
+                    Asks::Header(header, metrics)
+                }
                 Question::Statement(program) => {
                     ottl::warn_of_experimental(component, [&program]);
                     let texts = program.statements.iter().map(|of| &*of.source);
                     let metrics = component.of(program.context.name(), texts);
-                    Asks::Statement(program, Said::default(), metrics)
+                    Asks::Statement(program, Warnings::new([Kind::Statement]), metrics)
                 }
                 Question::Condition(context, condition) => {
                     let mut conditions = vec![condition];
@@ -139,7 +142,7 @@ impl Table {
     /// Whether some route looks at the request.
     pub fn reads_request(&self) -> bool {
         self.steps.iter().any(|step| match &step.asks {
-            Asks::Header(_) => false,
+            Asks::Header(..) => false,
             Asks::Conditions(conditions) => conditions.reads_request(),
             Asks::Statement(program, ..) => program.reads_request(),
         })
@@ -170,9 +173,15 @@ impl Table {
     ) -> Result<Vec<(u32, usize)>, Refused> {
         let from = step.routes.start;
         let (taken, stopped) = match &step.asks {
-            Asks::Header(header) => {
+            Asks::Header(header, metrics) => {
+                let started = metrics.timed().then(Instant::now);
                 let headers = context.metadata.iter().flat_map(|all| all.iter());
                 let holds = header.matches(headers);
+                metrics.add(&[Counts {
+                    matched: u64::from(holds),
+                    failed: 0,
+                    nanos: started.map_or(0, |of| of.elapsed().as_nanos() as u64),
+                }]);
                 (holds.then_some((0, from)).into_iter().collect(), None)
             }
             Asks::Conditions(conditions) => {
@@ -181,9 +190,12 @@ impl Table {
                 let chosen = chosen.map(|(row, at)| (row, from + at as usize));
                 (chosen.collect(), choice.stopped)
             }
-            Asks::Statement(program, said, metrics) => {
-                let mut tell = |failure: RowFailure<'_>| tell(said, &failure);
-                let verdict = run::matches(program, data, request, self.mode, &mut tell)?;
+            Asks::Statement(program, warnings, metrics) => {
+                let mut tell =
+                    |failure: RowFailure<'_>| warnings.tell(0, failure.source, failure.cause);
+                let verdict = run::matches(program, data, request, self.mode, &mut tell);
+                warnings.settle();
+                let verdict = verdict?;
                 metrics.add(&verdict.counts);
                 let rows = data.rows(step.asks.level().unwrap_or(Level::Resource))?;
                 let taken = rows.into_iter();
@@ -205,18 +217,6 @@ fn is_alone(context: Context, condition: &ConditionOf) -> bool {
         || footprint::reads(&condition.condition)
             .iter()
             .all(|read| read.context != Context::Metric || !matches!(read.store, Store::Part(_)))
-}
-
-/// Logs that a statement failed, unless the same was logged a moment ago.
-fn tell(said: &Said, failure: &RowFailure<'_>) {
-    if let Some(held_back) = said.again() {
-        tracing::warn!(
-            statement = failure.source,
-            error = %failure.cause,
-            held_back,
-            "failed to execute statement"
-        );
-    }
 }
 
 /// Whether rows of a context are to be found in requests of a signal.

@@ -15,7 +15,7 @@ use trunkline_proto::{
     batch::{Data, Error, Level},
 };
 
-use super::{Refused, Said, known, warn_of_experimental};
+use super::{Kind, Refused, Warnings, known, warn_of_experimental};
 use crate::{
     component::RequestContext,
     telemetry::{
@@ -28,8 +28,10 @@ use crate::{
 pub struct Rules {
     /// Borrowed only while the rules run, in which nothing else of the core does.
     runner: RefCell<Runner>,
-    /// Of each rule: what its drops are counted under, and what was said of its failures.
-    told: Vec<(String, Said)>,
+    /// Of each rule, what its drops are counted under.
+    reasons: Vec<String>,
+    /// Of failures, by rule.
+    warnings: Warnings,
     mode: ErrorMode,
     signal: Signal,
     /// Some rule looks at the request.
@@ -65,14 +67,14 @@ impl Rules {
         component: &Statements<'_>,
     ) -> Rules {
         warn_of_experimental(component, rules.iter().map(|rule| &*rule.program));
-        let told = rules
-            .iter()
-            .map(|rule| (reason(component.component(), rule), Said::default()));
+        let reasons = rules.iter();
+        let reasons = reasons.map(|rule| reason(component.component(), rule));
         let names = rules.iter().map(|rule| rule.name.to_string());
         let named = rules
             .iter()
             .map(|rule| (rule.program.context.name(), &*rule.name, &*rule.source));
-        let told = told.collect();
+        let reasons = reasons.collect();
+        let warnings = Warnings::new(rules.iter().map(|_| Kind::Rule));
         let (metrics, failures) = (
             component.named(named),
             RuleFailures::new(component, names.collect()),
@@ -82,7 +84,8 @@ impl Rules {
         runner.take_time(component.timed());
         Rules {
             runner: RefCell::new(runner),
-            told,
+            reasons,
+            warnings,
             mode,
             signal: component.signal(),
             reads_request,
@@ -93,7 +96,7 @@ impl Rules {
 
     /// No rule is about the signal.
     pub fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.reasons.is_empty()
     }
 
     /// Runs the rules on a request; nothing is dropped yet. `routed` is called where items were
@@ -102,6 +105,17 @@ impl Rules {
     /// # Errors
     /// The request is not valid, or a rule failed and may not.
     pub fn run(
+        &self,
+        batch: &mut Batch,
+        context: &RequestContext,
+        routed: &mut dyn FnMut(&Batch, &mut Fates) -> Result<(), Refused>,
+    ) -> Result<Fates, Refused> {
+        let fates = self.run_all(batch, context, routed);
+        self.warnings.settle();
+        fates
+    }
+
+    fn run_all(
         &self,
         batch: &mut Batch,
         context: &RequestContext,
@@ -144,8 +158,7 @@ impl Rules {
     pub fn account(&self, fates: &Fates, besides: &Selected, ledger: &PipelineLedger) -> u64 {
         let mut all = 0;
         for (at, level, rows) in &fates.dropped {
-            if let (true, Some((reason, _))) =
-                (*level == item_level(self.signal), self.told.get(*at))
+            if let (true, Some(reason)) = (*level == item_level(self.signal), self.reasons.get(*at))
             {
                 let mut rows = rows.clone();
                 rows.remove_all(besides);
@@ -165,16 +178,7 @@ impl Rules {
         if self.mode == ErrorMode::Silent {
             return;
         }
-        let told = self.told.get(at);
-        let Some(held_back) = told.and_then(|(_, said)| said.again()) else {
-            return;
-        };
-        tracing::warn!(
-            rule = failure.source,
-            error = %failure.cause,
-            held_back,
-            "failed to apply rule"
-        );
+        self.warnings.tell(at, failure.source, failure.cause);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod config;
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
 use trunkline_ottl::{
+    Program,
     columns::Executor,
     run::{Counts, ErrorMode, Request, RowFailure},
 };
@@ -17,7 +18,7 @@ use super::editing::Editing;
 use crate::{
     component::{ConsumeFuture, Consumer, CoreContext, RequestContext},
     config::Gates,
-    ottl::{self, Refused, Said, known, warn_of_experimental},
+    ottl::{self, Kind, Refused, Warnings, known, warn_of_experimental},
     telemetry::{
         PipelineLedger, ProcessorMetrics,
         metrics::{StatementMetrics, Statements},
@@ -32,14 +33,15 @@ pub struct Transform {
     editing: Editing,
 }
 
-/// A compiled group, and what was said of its failures; the last entry is its conditions'.
+/// A compiled group.
 struct Group {
     /// Borrowed only while the group runs, in which nothing else of the core does.
     executor: RefCell<Executor>,
     context: &'static str,
     mode: ErrorMode,
     shared_cache: bool,
-    said: Vec<Said>,
+    /// Of failures: those of its conditions, then those of its statements.
+    warnings: Warnings,
     metrics: StatementMetrics,
 }
 
@@ -66,13 +68,14 @@ pub fn build(
         let context = compiled.program.context.name();
         let statements = compiled.program.statements.iter();
         let metrics = component.of(context, statements.map(|statement| &*statement.source));
-        let said = (0..=compiled.program.statements.len()).map(|_| Said::default());
-        let said = said.collect();
+        let conditions = compiled.program.conditions.iter().map(|_| Kind::Condition);
+        let statements = compiled.program.statements.iter().map(|_| Kind::Statement);
+        let warnings = Warnings::new(conditions.chain(statements));
         let mut executor = Executor::new(Arc::new(compiled.program));
         executor.take_time(component.timed());
         Group {
             context,
-            said,
+            warnings,
             metrics,
             mode: compiled.mode,
             shared_cache: compiled.shared_cache,
@@ -106,10 +109,13 @@ impl Transform {
                 false => None,
             };
             counts.clear();
-            let mut tell = |failure: RowFailure<'_>| group.tell(&failure);
             let mut executor = group.executor.borrow_mut();
+            let program = executor.program().clone();
+            let mut tell = |failure: RowFailure<'_>| group.tell(&program, &failure);
             let ran = executor.run(data, &request, group.mode, shared, &mut counts, &mut tell);
+            drop(executor);
             group.metrics.add(&counts);
+            group.warnings.settle();
             ran?;
         }
         Ok(())
@@ -118,29 +124,18 @@ impl Transform {
 
 impl Group {
     /// Logs a failure, unless one of the same statement was logged a moment ago.
-    fn tell(&self, failure: &RowFailure<'_>) {
-        let conditions = self.said.len().saturating_sub(1);
-        let Some(said) = self.said.get(failure.statement.unwrap_or(conditions)) else {
-            return;
+    fn tell(&self, program: &Program, failure: &RowFailure<'_>) {
+        let conditions = &program.conditions;
+        let at = match failure.statement {
+            Some(at) => conditions.len() + at,
+            None => {
+                let mut all = conditions.iter();
+                // The same text may stand there twice.
+                let at = all.position(|of| std::ptr::eq(&*of.source, failure.source));
+                at.unwrap_or_default()
+            }
         };
-        let Some(held_back) = said.again() else {
-            return;
-        };
-        let (source, error) = (failure.source, failure.cause);
-        match failure.statement {
-            Some(_) => tracing::warn!(
-                statement = source,
-                %error,
-                held_back,
-                "failed to execute statement"
-            ),
-            None => tracing::warn!(
-                condition = source,
-                %error,
-                held_back,
-                "failed to eval condition"
-            ),
-        }
+        self.warnings.tell(at, failure.source, failure.cause);
     }
 }
 

@@ -133,6 +133,11 @@ struct Statement {
 }
 
 impl StatementMetrics {
+    /// Whether time is shown, and so is to be taken.
+    pub fn timed(&self) -> bool {
+        self.0.iter().any(|statement| statement.nanos.is_some())
+    }
+
     /// What the statements did to a request, in their order.
     pub fn add(&self, counts: &[Counts]) {
         for (statement, counts) in self.0.iter().zip(counts) {
