@@ -42,6 +42,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Tests share files with the tests of the whole, which name it so.
+#[cfg(test)]
+extern crate self as trunkline_ottl;
+
 pub mod check;
 pub mod columns;
 pub mod contexts;

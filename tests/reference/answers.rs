@@ -14,10 +14,12 @@ use trunkline_ottl::{
     contexts::Context,
     functions::Host,
     go::{sprintf::sprintf, text::as_text, zone::Zone},
-    run::{Request, Row},
     value::{Value, json as value_json},
 };
 use trunkline_proto::{Batch, Signal, json};
+
+#[path = "../ottl/case.rs"]
+mod case;
 
 /// What cases run on: the first item of a request in OTLP/JSON.
 #[derive(Clone, Debug)]
@@ -133,54 +135,17 @@ pub fn ours(input: &Input, case: &str) -> String {
     let context = input.context;
     let compiler = Compiler::new(Host::Library, &[context]).in_context(context);
     let mut batch = input.batch();
-    let (mut cache, request) = (Vec::new(), Request::default());
-    let refused = || "REFUSED".to_owned();
-    let error = |_| "ERROR".to_owned();
-    let mut on_row = |run: &mut dyn FnMut(&mut Row<'_>) -> String| {
-        let data = batch.open().unwrap();
-        data.row_count(context.level().unwrap()).unwrap();
-        let row = Row::new(data, context, 0, &mut cache, &request);
-        run(&mut row.unwrap_or_else(|error| panic!("{error}: {case}\n{}", input.json)))
-    };
-    match kind {
-        "v" => match compiler.value(text) {
-            Ok(program) => on_row(&mut |row| {
-                let value = row.value(&program.node);
-                value.map_or_else(error, |value| show(&value))
-            }),
-            Err(_) => refused(),
-        },
-        "c" => match compiler.condition(text) {
-            Ok((_, condition)) => on_row(&mut |row| {
-                let holds = row.holds(&condition.condition);
-                holds.map_or_else(error, |holds| holds.to_string())
-            }),
-            Err(_) => refused(),
-        },
-        _ => {
-            let statements: Vec<&str> = text.split(";;").collect();
-            let Ok(program) = compiler.statements(&statements, &[]) else {
-                return refused();
-            };
-            let mark = on_row(&mut |row| {
-                let mut mark = "";
-                for statement in &program.statements {
-                    let holds = row.holds(&statement.condition);
-                    let result = holds.and_then(|holds| match holds {
-                        true => row.edit(&statement.editor),
-                        false => Ok(()),
-                    });
-                    if result.is_err() {
-                        mark = "ERROR ";
-                    }
-                }
-                mark.to_owned()
-            });
-            let mut out = mark.into_bytes();
-            json::from_protobuf(input.signal(), &batch.to_protobuf(), &mut out).unwrap();
-            String::from_utf8(out).unwrap()
-        }
-    }
+    let given = case::give(&compiler, context, &mut batch, kind, text);
+    given.text(show).unwrap_or_else(|| {
+        let failed = matches!(&given, case::Given::Ran(failed) if failed.contains(&true));
+        let mut out = if failed {
+            b"ERROR ".to_vec()
+        } else {
+            Vec::new()
+        };
+        json::from_protobuf(input.signal(), &batch.to_protobuf(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    })
 }
 
 /// What the compiler says of a case; nothing where it takes it.

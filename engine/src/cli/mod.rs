@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod diff;
+mod flags;
 mod ottl;
 mod requests;
 mod say;

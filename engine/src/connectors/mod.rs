@@ -8,3 +8,17 @@ pub mod routing;
 pub mod rules;
 
 pub use pipelines::{Join, missing};
+
+/// What loading says of a configuration that receives OTLP; nothing: it is taken.
+#[cfg(test)]
+fn told(rest: &str) -> String {
+    let yaml = format!("yaml:{{receivers: {{otlp: {{protocols: {{grpc: }}}}}}, {rest}}}");
+    let load = crate::config::Load {
+        configs: vec![yaml],
+        ..Default::default()
+    };
+    match crate::config::Settings::load(&load) {
+        Ok(_) => String::new(),
+        Err(errors) => errors.text(true),
+    }
+}

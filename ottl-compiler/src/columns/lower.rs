@@ -1,6 +1,8 @@
 //! From the program's nodes to those over columns: which slot a path has, which kernel a call.
 //! What has none is left to the evaluator by rows, node by node.
 
+use std::collections::HashMap;
+
 use trunkline_proto::batch::{
     Field, Level,
     frame::{Frame, Others, ZEROS, kind, span},
@@ -29,6 +31,8 @@ pub(super) const FIELDS: usize = 1 << 20;
 pub(super) struct Lower {
     pub context: Context,
     pub keys: Vec<Vec<u8>>,
+    /// The slot of each.
+    slots: HashMap<Vec<u8>, usize>,
     pub fields: Vec<Field>,
     pub others: Others,
     pub arounds: Vec<Around>,
@@ -48,6 +52,7 @@ impl Lower {
         Lower {
             context,
             keys: Vec::new(),
+            slots: HashMap::new(),
             fields: Vec::new(),
             others: Others::None,
             arounds: Vec::new(),
@@ -65,11 +70,13 @@ impl Lower {
     }
 
     pub fn slot(&mut self, key: &[u8]) -> usize {
-        if let Some(slot) = self.keys.iter().position(|known| known == key) {
-            return slot;
+        if let Some(slot) = self.slots.get(key) {
+            return *slot;
         }
+        let slot = self.keys.len();
         self.keys.push(key.to_vec());
-        self.keys.len() - 1
+        self.slots.insert(key.to_vec(), slot);
+        slot
     }
 
     pub fn field(&mut self, field: Field) -> Option<usize> {

@@ -235,9 +235,9 @@ impl Executor {
         }
         let mut choose = |row, _| selected.insert(row);
         match self.ask(data, among, request, mode, tell, &mut choose)? {
-            Some(counts) => Ok(Verdict {
+            Some((counts, failed)) => Ok(Verdict {
                 selected,
-                failed: counts.iter().map(|counts| counts.failed).sum(),
+                failed,
                 counts,
                 stopped: None,
             }),
@@ -264,9 +264,9 @@ impl Executor {
         let mut chosen = Vec::new();
         let mut choose = |row, condition| chosen.push((row, condition));
         match self.ask(data, among, request, mode, tell, &mut choose)? {
-            Some(counts) => Ok(Choice {
+            Some((counts, failed)) => Ok(Choice {
                 chosen,
-                failed: counts.iter().map(|counts| counts.failed).sum(),
+                failed,
                 counts,
                 stopped: None,
             }),
@@ -277,8 +277,8 @@ impl Executor {
         }
     }
 
-    /// Asks the conditions over columns; what each did. Nothing when that has to be done by rows;
-    /// then nothing was told.
+    /// Asks the conditions over columns; what each did, and how often one failed. Nothing when that
+    /// has to be done by rows; then nothing was told.
     fn ask(
         &mut self,
         data: &mut Data,
@@ -287,7 +287,7 @@ impl Executor {
         mode: ErrorMode,
         tell: &mut dyn FnMut(RowFailure<'_>),
         choose: &mut dyn FnMut(u32, u32),
-    ) -> Result<Option<Vec<Counts>>, Failure> {
+    ) -> Result<Option<(Vec<Counts>, u64)>, Failure> {
         let program = &*self.program;
         let (
             Plan::Parts {
@@ -349,6 +349,7 @@ impl Executor {
             counts.failed = failed.failed;
             counts.nanos = time.nanos;
         }
-        Ok(asked.then_some(held))
+        let failed = held.iter().map(|counts| counts.failed).sum();
+        Ok(asked.then_some((held, failed)))
     }
 }

@@ -153,6 +153,14 @@ fn dependent(program: &Program) -> Option<Reason> {
     if conditions.iter().any(cached) {
         return Some(Reason::Cache);
     }
+    // What is around the rows that is read: whether rows are in it has nothing to do with keys.
+    let mut around_read: Vec<&Footprint> = Vec::new();
+    for read in all().filter(|read| read.context != context) {
+        let known = |of: &&Footprint| (of.context, of.store) == (read.context, read.store);
+        if !around_read.iter().any(known) {
+            around_read.push(read);
+        }
+    }
     if program.adds_rows() {
         return Some(Reason::Structure);
     }
@@ -168,10 +176,8 @@ fn dependent(program: &Program) -> Option<Reason> {
             return Some(Reason::WritesAround);
         }
         // What is around the rows can hold them.
-        let holds = |read: &&Footprint| {
-            read.context != context && statement.writes.iter().any(|write| write.overlaps(read))
-        };
-        if all().any(|read| holds(&read)) {
+        let holds = |read: &&Footprint| statement.writes.iter().any(|write| write.overlaps(read));
+        if around_read.iter().any(holds) {
             return Some(Reason::WritesAround);
         }
     }

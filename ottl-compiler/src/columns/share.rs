@@ -2,6 +2,11 @@
 //! row, until a statement writes to one of those places. Which values are the same is decided when
 //! the plan is made; a value that turned out to be needed once only is left as it was.
 
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
 use super::{
     eval::{Exec, Op},
     expr::{Action, Arg, Expr, Test},
@@ -16,12 +21,15 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     known: Vec<Share>,
+    /// Which of them may be the same, by what they look like.
+    alike: HashMap<u64, Vec<usize>>,
+    /// Those to which nothing was written yet, by what they read. Many read the same.
+    holding: Vec<(Vec<Footprint>, Vec<usize>)>,
 }
 
 #[derive(Debug)]
 struct Share {
     node: Node,
-    reads: Vec<Footprint>,
     /// Nothing was written yet to what it reads.
     holds: bool,
     uses: u32,
@@ -39,20 +47,32 @@ impl Shares {
         if !costs || !is_pure(node) || has_local(node) {
             return of;
         }
-        let mut known = self.known.iter_mut().enumerate();
-        let at = match known.find(|(_, share)| share.holds && same(&share.node, node)) {
-            Some((at, share)) => {
-                share.uses += 1;
+        let alike = self.alike.entry(looks(node)).or_default();
+        let is_it = |at: &&usize| {
+            let share = self.known.get(**at);
+            share.is_some_and(|share| share.holds && same(&share.node, node))
+        };
+        let at = match alike.iter().find(is_it).copied() {
+            Some(at) => {
+                if let Some(share) = self.known.get_mut(at) {
+                    share.uses += 1;
+                }
                 at
             }
             None => {
+                let at = self.known.len();
+                alike.push(at);
                 self.known.push(Share {
                     node: node.clone(),
-                    reads: footprint::of_node(node),
                     holds: true,
                     uses: 1,
                 });
-                self.known.len() - 1
+                let reads = footprint::of_node(node);
+                match self.holding.iter_mut().find(|(of, _)| *of == reads) {
+                    Some((_, all)) => all.push(at),
+                    None => self.holding.push((reads, vec![at])),
+                }
+                at
             }
         };
         let of = Box::new(of);
@@ -61,10 +81,19 @@ impl Shares {
 
     /// A statement wrote to these places.
     pub fn wrote(&mut self, writes: &[Footprint]) {
-        for share in &mut self.known {
-            let mut reads = share.reads.iter();
-            share.holds &= !reads.any(|read| writes.iter().any(|write| write.overlaps(read)));
-        }
+        let known = &mut self.known;
+        self.holding.retain(|(reads, all)| {
+            let mut reads = reads.iter();
+            let wrote = reads.any(|read| writes.iter().any(|write| write.overlaps(read)));
+            if wrote {
+                for at in all {
+                    if let Some(share) = known.get_mut(*at) {
+                        share.holds = false;
+                    }
+                }
+            }
+            !wrote
+        });
     }
 
     /// Takes out what is used once, and numbers the others; how many they are.
@@ -192,6 +221,46 @@ fn has_local(node: &Node) -> bool {
         Node::Negate(of) => has_local(of),
         Node::List(nodes) => nodes.iter().any(has_local),
         Node::Map(entries) => entries.iter().any(|(_, of)| has_local(of)),
+    }
+}
+
+/// A number that is the same for nodes that are, and seldom for others.
+fn looks(node: &Node) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    look(node, &mut hasher);
+    hasher.finish()
+}
+
+fn look(node: &Node, hasher: &mut DefaultHasher) {
+    std::mem::discriminant(node).hash(hasher);
+    match node {
+        Node::Const(value) => format!("{value:?}").hash(hasher),
+        // Spelled in another way it may be the same.
+        Node::Path(path) => path.keys.len().hash(hasher),
+        Node::Call(call) => {
+            call.function.name.hash(hasher);
+            for argument in &call.args {
+                match argument {
+                    Argument::Value { node, .. } => look(node, hasher),
+                    Argument::Items { nodes, .. } => nodes.iter().for_each(|of| look(of, hasher)),
+                    Argument::Literal(value) => format!("{value:?}").hash(hasher),
+                    Argument::Regex(regex) => regex.as_str().hash(hasher),
+                    _ => {}
+                }
+            }
+        }
+        Node::Index { of, keys } => {
+            look(of, hasher);
+            keys.iter().for_each(|of| look(of, hasher));
+        }
+        Node::Math { first, rest } => {
+            look(first, hasher);
+            rest.iter().for_each(|(_, of)| look(of, hasher));
+        }
+        Node::Negate(of) => look(of, hasher),
+        Node::List(nodes) => nodes.iter().for_each(|of| look(of, hasher)),
+        Node::Map(entries) => entries.iter().for_each(|(_, of)| look(of, hasher)),
+        Node::Local { .. } => {}
     }
 }
 

@@ -8,9 +8,30 @@ mod problem;
 pub use nearest::nearest;
 pub use problem::Problem;
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::syntax::Span;
+
+/// Characters at the beginning and at the end of a text that are shown of one that is longer than
+/// both.
+const HEAD: usize = 700;
+const TAIL: usize = 300;
+/// Characters of a line that are shown before and behind a place in it, at most.
+const AROUND: usize = 120;
+
+/// A text without what is in the middle of it, if it is long.
+fn shown(text: &str) -> Cow<'_, str> {
+    let head = text.char_indices().nth(HEAD);
+    let tail = text.char_indices().rev().nth(TAIL - 1);
+    match (head, tail) {
+        (Some((from, _)), Some((to, _))) if from < to => {
+            let (head, tail) = (text.get(..from), text.get(to..));
+            let (head, tail) = (head.unwrap_or_default(), tail.unwrap_or_default());
+            format!("{head}… ({} more bytes) …{tail}", to - from).into()
+        }
+        _ => text.into(),
+    }
+}
 
 /// What a text was read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,15 +112,16 @@ impl Diagnostic {
     pub fn line(&self) -> String {
         let (line, column) = self.position();
         let kind = self.kind.name();
-        let problem = &self.problem;
-        if let Problem::NoContext { .. } = **problem {
-            return problem.to_string();
+        let text = self.problem.to_string();
+        let (problem, is_syntax) = (shown(&text), self.problem.is_syntax());
+        if let Problem::NoContext { .. } = *self.problem {
+            return problem.into_owned();
         }
-        if self.kind == Kind::Expression && !problem.is_syntax() {
+        if self.kind == Kind::Expression && !is_syntax {
             return format!("{line}:{column}: {problem}");
         }
         let near = self.near();
-        let verb = if problem.is_syntax() {
+        let verb = if is_syntax {
             "has invalid syntax"
         } else {
             "failed to parse"
@@ -128,23 +150,31 @@ impl Diagnostic {
         let begin = begin.rfind('\n').map_or(0, |at| at + 1);
         let line = self.source.get(begin..).unwrap_or_default();
         let line = line.lines().next().unwrap_or_default();
-        let indent: String = line
-            .get(..start - begin)
-            .unwrap_or(line)
-            .chars()
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        let end = (self.span.end as usize).min(begin + line.len());
-        let under = self.source.get(start..end).unwrap_or_default();
+        let before = line.get(..start - begin).unwrap_or(line);
+        let behind = line.get(before.len()..).unwrap_or_default();
+        // Of a long line what is near the place.
+        let skipped = before.char_indices().rev().nth(AROUND);
+        let (cut, before) = match skipped {
+            Some((at, of)) => ("…", before.get(at + of.len_utf8()..).unwrap_or_default()),
+            None => ("", before),
+        };
+        let (behind, rest) = match behind.char_indices().nth(AROUND) {
+            Some((at, _)) => (behind.get(..at).unwrap_or_default(), "…"),
+            None => (behind, ""),
+        };
+        let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
+        let indent: String = cut.chars().chain(before.chars()).map(blank).collect();
+        let len = (self.span.end as usize).saturating_sub(start);
+        let under = behind.get(..len).unwrap_or(behind);
         let carets = "^".repeat(under.chars().count().max(1));
-        format!("    {line}\n    {indent}{carets}")
+        format!("    {cut}{before}{behind}{rest}\n    {indent}{carets}")
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.long_name();
-        let source = &self.source;
+        let source = shown(&self.source);
         let line = self.line();
         write!(f, "unable to parse OTTL {kind} {source:?}: {line}")?;
         write!(f, "\n{}", self.excerpt())?;
@@ -174,3 +204,31 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_long_texts_what_is_near_the_place_is_shown() {
+        let long = format!(
+            "set(log.body, \"{}\") wher x{}",
+            "ä".repeat(1 << 20),
+            "y".repeat(999)
+        );
+        let start = long.find("wher").unwrap_or_default() as u32;
+        let span = Span {
+            start,
+            end: start + 4,
+        };
+        let of = Diagnostic::new(Kind::Statement, &long, span, Problem::LambdaBody);
+        let told = of.to_string();
+        assert!(told.len() < 4_000, "{}", told.len());
+        let excerpt = of.excerpt();
+        let (line, carets) = excerpt.split_once('\n').unwrap_or_default();
+        let at = carets.chars().position(|c| c == '^').unwrap_or_default();
+        let shown: String = line.chars().skip(at).take(4).collect();
+        assert_eq!((shown.as_str(), carets.trim()), ("wher", "^^^^"));
+        assert!(line.trim_start().starts_with('…') && line.ends_with('…'));
+    }
+}

@@ -8,7 +8,10 @@ use trunkline_proto::batch::Data;
 
 use super::sequence::weight;
 use super::{Counts, ErrorMode, Request, Row, RowFailure, Stopped};
-use crate::{failure::Failure, program::Program};
+use crate::{
+    failure::Failure,
+    program::{ConditionOf, Program},
+};
 
 /// A set of rows of one level, by row number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,56 +135,94 @@ pub(crate) fn conditions_timed(
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Verdict, Failure> {
     let entries = (program.conditions.len(), timed);
-    each_row(
-        program,
-        data,
-        among,
-        request,
-        entries,
-        |row, number, weight, verdict| {
-            for (at, condition) in program.conditions.iter().enumerate() {
-                let started = (weight > 0).then(Instant::now);
-                let holds = row.holds(&condition.condition);
-                let Some(counts) = verdict.counts.get_mut(at) else {
-                    continue;
-                };
-                if let Some(started) = started {
-                    let nanos = started.elapsed().as_nanos() as u64;
-                    counts.nanos += nanos.saturating_mul(weight);
-                }
-                match holds {
-                    Ok(true) => {
-                        counts.matched += 1;
-                        return true;
-                    }
-                    Ok(false) => {}
-                    Err(cause) => {
-                        counts.failed += 1;
-                        verdict.failed += 1;
-                        match mode {
-                            ErrorMode::Silent => {}
-                            ErrorMode::Ignore => tell(RowFailure {
-                                source: &condition.source,
-                                statement: Some(at),
-                                row: number,
-                                cause: &cause,
-                            }),
-                            ErrorMode::Propagate => {
-                                verdict.stopped.get_or_insert_with(|| Stopped {
-                                    source: condition.source.to_string(),
-                                    condition: true,
-                                    row: number,
-                                    cause,
-                                });
-                                return false;
-                            }
-                        }
+    let mut failures = Failures::new(mode, tell);
+    let mut verdict = each_row(program, data, among, request, entries, |row, judged| {
+        for (at, condition) in program.conditions.iter().enumerate() {
+            let Some(counts) = judged.counts.get_mut(at) else {
+                continue;
+            };
+            match ask(row, condition, judged.weight, counts) {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(cause) => {
+                    let goes_on = failures.add(&condition.source, true, at, judged.row, cause);
+                    if !goes_on {
+                        return false;
                     }
                 }
             }
-            false
-        },
-    )
+        }
+        false
+    })?;
+    (verdict.failed, verdict.stopped) = (failures.count, failures.stopped);
+    Ok(verdict)
+}
+
+/// Whether a condition holds on a row, counted.
+fn ask(
+    row: &mut Row<'_>,
+    condition: &ConditionOf,
+    weight: u64,
+    counts: &mut Counts,
+) -> Result<bool, Failure> {
+    let started = (weight > 0).then(Instant::now);
+    let holds = row.holds(&condition.condition);
+    if let Some(started) = started {
+        let nanos = started.elapsed().as_nanos() as u64;
+        counts.nanos += nanos.saturating_mul(weight);
+    }
+    match &holds {
+        Ok(holds) => counts.matched += u64::from(*holds),
+        Err(_) => counts.failed += 1,
+    }
+    holds
+}
+
+/// What becomes of failures.
+struct Failures<'a, 't> {
+    mode: ErrorMode,
+    tell: &'a mut (dyn FnMut(RowFailure<'_>) + 't),
+    /// How many there were.
+    count: u64,
+    /// The first, in [`ErrorMode::Propagate`].
+    stopped: Option<Stopped>,
+}
+
+impl<'a, 't> Failures<'a, 't> {
+    fn new(mode: ErrorMode, tell: &'a mut (dyn FnMut(RowFailure<'_>) + 't)) -> Failures<'a, 't> {
+        Failures {
+            mode,
+            tell,
+            count: 0,
+            stopped: None,
+        }
+    }
+
+    /// Another one; whether the row goes on.
+    fn add(&mut self, source: &str, condition: bool, at: usize, row: u32, cause: Failure) -> bool {
+        self.count += 1;
+        match self.mode {
+            ErrorMode::Silent => true,
+            ErrorMode::Ignore => {
+                (self.tell)(RowFailure {
+                    source,
+                    statement: Some(at),
+                    row,
+                    cause: &cause,
+                });
+                true
+            }
+            ErrorMode::Propagate => {
+                self.stopped.get_or_insert_with(|| Stopped {
+                    source: source.to_owned(),
+                    condition,
+                    row,
+                    cause,
+                });
+                false
+            }
+        }
+    }
 }
 
 /// Which conditions hold first on which rows.
@@ -229,55 +270,32 @@ pub(crate) fn choose_timed(
 ) -> Result<Choice, Failure> {
     let mut choice = Choice::default();
     let (mut left, mut order) = (Selected::default(), Vec::new());
-    let none = (0, false);
-    each_row(program, data, among, request, none, |_, number, _, _| {
-        left.insert(number);
-        order.push((number, None));
+    let mut failures = Failures::new(mode, tell);
+    each_row(program, data, among, request, (0, false), |_, judged| {
+        left.insert(judged.row);
+        order.push((judged.row, None));
         false
     })?;
     for (at, condition) in (0..).zip(&program.conditions) {
-        let mut stopped = None;
         let mut counts = Counts::default();
-        let ask = |row: &mut Row<'_>, number, weight, _: &mut Verdict| {
-            let started = (weight > 0).then(Instant::now);
-            let holds = row.holds(&condition.condition);
-            if let Some(started) = started {
-                let nanos = started.elapsed().as_nanos() as u64;
-                counts.nanos += nanos.saturating_mul(weight);
-            }
-            let cause = match holds {
-                Ok(holds) => {
-                    counts.matched += u64::from(holds);
-                    return holds;
-                }
-                Err(cause) => cause,
-            };
-            counts.failed += 1;
-            match mode {
-                ErrorMode::Silent => {}
-                ErrorMode::Ignore => tell(RowFailure {
-                    source: &condition.source,
-                    statement: Some(at as usize),
-                    row: number,
-                    cause: &cause,
-                }),
-                ErrorMode::Propagate => {
-                    stopped.get_or_insert_with(|| Stopped {
-                        source: condition.source.to_string(),
-                        condition: true,
-                        row: number,
-                        cause,
-                    });
-                }
-            }
-            false
-        };
         let how = (0, timed);
-        let holds = each_row(program, data, Some(&left), request, how, ask)?;
-        choice.failed += counts.failed;
+        let holds = each_row(
+            program,
+            data,
+            Some(&left),
+            request,
+            how,
+            |row, judged| match ask(row, condition, judged.weight, &mut counts) {
+                Ok(holds) => holds,
+                Err(cause) => {
+                    failures.add(&condition.source, true, at as usize, judged.row, cause);
+                    false
+                }
+            },
+        )?;
         choice.counts.push(counts);
-        if stopped.is_some() {
-            choice.stopped = stopped;
+        if failures.stopped.is_some() {
+            (choice.failed, choice.stopped) = (failures.count, failures.stopped);
             return Ok(choice);
         }
         for (row, first) in &mut order {
@@ -287,6 +305,7 @@ pub(crate) fn choose_timed(
             }
         }
     }
+    choice.failed = failures.count;
     let chosen = order.into_iter();
     choice.chosen = chosen.filter_map(|(row, at)| Some((row, at?))).collect();
     Ok(choice)
@@ -306,54 +325,42 @@ pub fn matches(
     tell: &mut dyn FnMut(RowFailure<'_>),
 ) -> Result<Verdict, Failure> {
     let entries = (program.statements.len(), false);
-    each_row(
-        program,
-        data,
-        None,
-        request,
-        entries,
-        |row, number, _, verdict| {
-            let mut matched = false;
-            for (at, statement) in program.statements.iter().enumerate() {
-                let Some(counts) = verdict.counts.get_mut(at) else {
-                    continue;
-                };
-                let result = match row.holds(&statement.condition) {
-                    Ok(false) => continue,
-                    Ok(true) => {
-                        counts.matched += 1;
-                        row.edit(&statement.editor)
-                    }
-                    Err(cause) => Err(cause),
-                };
-                let Err(cause) = result else {
-                    matched = true;
-                    continue;
-                };
-                counts.failed += 1;
-                verdict.failed += 1;
-                match mode {
-                    ErrorMode::Silent => {}
-                    ErrorMode::Ignore => tell(RowFailure {
-                        source: &statement.source,
-                        statement: Some(at),
-                        row: number,
-                        cause: &cause,
-                    }),
-                    ErrorMode::Propagate => {
-                        verdict.stopped.get_or_insert_with(|| Stopped {
-                            source: statement.source.to_string(),
-                            condition: false,
-                            row: number,
-                            cause,
-                        });
-                        return false;
-                    }
+    let mut failures = Failures::new(mode, tell);
+    let mut verdict = each_row(program, data, None, request, entries, |row, judged| {
+        let mut matched = false;
+        for (at, statement) in program.statements.iter().enumerate() {
+            let Some(counts) = judged.counts.get_mut(at) else {
+                continue;
+            };
+            let result = match row.holds(&statement.condition) {
+                Ok(false) => continue,
+                Ok(true) => {
+                    counts.matched += 1;
+                    row.edit(&statement.editor)
                 }
+                Err(cause) => Err(cause),
+            };
+            let Err(cause) = result else {
+                matched = true;
+                continue;
+            };
+            counts.failed += 1;
+            if !failures.add(&statement.source, false, at, judged.row, cause) {
+                return false;
             }
-            matched
-        },
-    )
+        }
+        matched
+    })?;
+    (verdict.failed, verdict.stopped) = (failures.count, failures.stopped);
+    Ok(verdict)
+}
+
+/// A row that is judged.
+struct Judged<'v> {
+    row: u32,
+    /// For how many rows the time that it takes stands; 0: none is taken.
+    weight: u64,
+    counts: &'v mut [Counts],
 }
 
 /// Calls `judge` for the rows of the program's context, all or those `among`, and selects those it
@@ -364,7 +371,7 @@ fn each_row(
     among: Option<&Selected>,
     request: &Request,
     (entries, timed): (usize, bool),
-    mut judge: impl FnMut(&mut Row<'_>, u32, u64, &mut Verdict) -> bool,
+    mut judge: impl FnMut(&mut Row<'_>, &mut Judged<'_>) -> bool,
 ) -> Result<Verdict, Failure> {
     let (rows, count) = match program.context.level() {
         Some(level) => (data.rows(level)?, data.row_count(level)?),
@@ -383,7 +390,12 @@ fn each_row(
     for (i, number) in asked.copied().enumerate() {
         cache.clear();
         let mut row = Row::new(data, program.context, number, &mut cache, request)?;
-        if judge(&mut row, number, weight(timed, i, total), &mut verdict) {
+        let mut judged = Judged {
+            row: number,
+            weight: weight(timed, i, total),
+            counts: &mut verdict.counts,
+        };
+        if judge(&mut row, &mut judged) {
             verdict.selected.insert(number);
         }
     }

@@ -22,7 +22,6 @@ impl Row<'_> {
     ) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
         let values = match value {
-            Value::Nil => Vec::new(),
             Value::Typed(Typed::Uints(values)) => values.clone(),
             other => numbers(other, "[]uint64", |value| match value {
                 Value::Int(value) => Some(*value as u64),
@@ -85,28 +84,30 @@ impl Row<'_> {
         value: &Value,
     ) -> Result<(), Failure> {
         let (level, row) = self.place(path.context)?;
-        let values = match value {
-            Value::Nil => Vec::new(),
-            Value::Typed(Typed::Floats(values)) => values.clone(),
+        let bits = match value {
+            Value::Typed(Typed::Floats(values)) => {
+                values.iter().map(|value| value.to_bits()).collect()
+            }
             other => numbers(other, "[]float64", |value| match value {
-                Value::Float(value) => Some(*value),
+                Value::Float(value) => Some(value.to_bits()),
                 _ => None,
             })?,
         };
-        let bytes = pack_fixed(values.into_iter().map(f64::to_bits));
+        let bytes = pack_fixed(bits);
         self.put_typed(path, level, row, field, FieldValue::Packed(&bytes))
     }
 }
 
-/// A list of numbers of one type.
-fn numbers<T>(
+/// A list of numbers of one type, as they are encoded; nil has none.
+fn numbers(
     value: &Value,
     wanted: &'static str,
-    number: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, Failure> {
+    number: impl Fn(&Value) -> Option<u64>,
+) -> Result<Vec<u64>, Failure> {
     let got = value.type_name();
     let wrong = || Failure::Setter { wanted, got };
     let items = match value {
+        Value::Nil => Vec::new(),
         Value::List(items) => items.clone(),
         Value::Slice(any) => crate::value::elements(any)
             .map(Value::decode)

@@ -9,9 +9,10 @@ mod show;
 mod tests;
 
 use std::{
+    collections::HashMap,
     ffi::OsString,
     fmt::Write as _,
-    io::{BufRead, Read, Write},
+    io::{BufRead, Read as _, Write},
     sync::Arc,
 };
 
@@ -25,7 +26,7 @@ use self::{
 };
 use super::{
     diff::{Paint, difference},
-    requests::{MOST, pretty, read, signal_of},
+    requests::{pretty, read, signal_of, text_of},
 };
 use crate::{
     config::{Load, Settings, source::process_environment},
@@ -102,6 +103,9 @@ fn show(
     Ok((text, applied.stopped))
 }
 
+/// Bytes of a line that is read, at most.
+const MOST_LINE: u64 = 1 << 20;
+
 /// Reads statements line by line and shows what each does, on top of those kept before.
 fn converse(
     options: &Options,
@@ -114,14 +118,34 @@ fn converse(
         "A statement shows what it would change; :keep keeps the last one's changes, :show prints the data, :quit ends.\n",
     )?;
     let mut last: Option<Vec<Batch>> = None;
-    let mut line = String::new();
+    let mut line = Vec::new();
     loop {
         say("ottl> ")?;
         line.clear();
-        let read = input.take(1 << 20).read_line(&mut line);
-        if read.map_err(|e| format!("cannot read standard input: {e}"))? == 0 {
+        let mut read = |line: &mut Vec<u8>| {
+            let read = input.take(MOST_LINE).read_until(b'\n', line);
+            read.map_err(|e| format!("cannot read standard input: {e}"))
+        };
+        if read(&mut line)? == 0 {
             return say("\n");
         }
+        if line.len() as u64 == MOST_LINE && !line.ends_with(b"\n") {
+            while read(&mut line)? > 0 && !line.ends_with(b"\n") {
+                line.clear();
+            }
+            say(&format!("the line is longer than {MOST_LINE} bytes\n"))?;
+            continue;
+        }
+        let line = match std::str::from_utf8(&line) {
+            Ok(line) => line,
+            Err(e) => {
+                say(&format!(
+                    "the line is not UTF-8 at byte {}\n",
+                    e.valid_up_to()
+                ))?;
+                continue;
+            }
+        };
         match line.trim() {
             "" => {}
             ":quit" | ":q" => return Ok(()),
@@ -140,7 +164,8 @@ fn converse(
             statement => {
                 let mut changed = Vec::new();
                 for request in &requests {
-                    let compiled = compile(options, request.signal(), &[statement]);
+                    let compiled =
+                        compile(options, request.signal(), &[statement], &HashMap::new());
                     let group = match compiled {
                         Ok(group) => group,
                         Err(error) => {
@@ -168,17 +193,31 @@ fn groups(options: &Options, signal: Signal) -> Result<Vec<Compiled>, String> {
         return configured(options, signal);
     }
     let mut texts = options.statements.clone();
+    // Of each statement of a file, where it stands.
+    let mut places: HashMap<String, String> = HashMap::new();
     for file in &options.files {
         let text = read(file)?;
-        let lines = text.lines().map(str::trim);
-        let statements = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        texts.extend(statements.map(str::to_owned));
+        let lines = text.lines().map(str::trim).zip(1..);
+        let statements = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        for (statement, line) in statements {
+            let place = || format!("{}:{line}", file.display());
+            places.entry(statement.to_owned()).or_insert_with(place);
+            texts.push(statement.to_owned());
+        }
+    }
+    if texts.is_empty() {
+        return Err("there are no statements in the files given with --file".to_owned());
     }
     let statements: Vec<&str> = texts.iter().map(String::as_str).collect();
-    compile(options, signal, &statements).map(|group| vec![group])
+    compile(options, signal, &statements, &places).map(|group| vec![group])
 }
 
-fn compile(options: &Options, signal: Signal, statements: &[&str]) -> Result<Compiled, String> {
+fn compile(
+    options: &Options,
+    signal: Signal,
+    statements: &[&str],
+    places: &HashMap<String, String>,
+) -> Result<Compiled, String> {
     let contexts = contexts(signal);
     let mut compiler = Compiler::new(Host::Transform, contexts)
         .with_lambdas(options.gates.is_on("ottl.functions.enableLambda"));
@@ -198,7 +237,16 @@ fn compile(options: &Options, signal: Signal, statements: &[&str]) -> Result<Com
     let conditions: Vec<&str> = options.conditions.iter().map(String::as_str).collect();
     let program = compiler.statements(statements, &conditions);
     Ok(Compiled {
-        program: program.map_err(|errors| errors.to_string())?,
+        program: program.map_err(|errors| {
+            let told = errors
+                .0
+                .iter()
+                .map(|error| match places.get(error.source_text()) {
+                    Some(place) => format!("{place}: {error}"),
+                    None => error.to_string(),
+                });
+            told.collect::<Vec<_>>().join("\n")
+        })?,
         mode: options.mode,
         shared_cache: false,
     })
@@ -263,12 +311,7 @@ fn read_requests(options: &Options, input: &mut dyn BufRead) -> Result<Vec<Batch
         None if options.interactive => {
             return Err("--interactive needs the data with --input".to_owned());
         }
-        None => {
-            let mut text = String::new();
-            let read = input.take(MOST).read_to_string(&mut text);
-            read.map_err(|e| format!("cannot read standard input: {e}"))?;
-            text
-        }
+        None => text_of(input).map_err(|why| format!("cannot read standard input: {why}"))?,
     };
     let mut requests = Vec::new();
     let mut documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();

@@ -2,11 +2,11 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use lexopt::{Arg, Parser};
 use trunkline_ottl::run::ErrorMode;
 use trunkline_proto::Signal;
 
-use crate::config::{Gates, diagnostics::nearest};
+use super::super::flags::{Flag, Flags};
+use crate::config::Gates;
 
 /// What the command line asks for.
 #[derive(Debug, Default)]
@@ -71,69 +71,38 @@ impl Options {
     /// Reads what follows `ottl`.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Options, String> {
         let mut options = Options::default();
-        let mut parser = Parser::from_args(arguments);
-        while let Some(argument) = parser.next().map_err(|e| e.to_string())? {
-            let name = match argument {
-                Arg::Long(name) => name.to_owned(),
-                Arg::Short('h') => "help".to_owned(),
-                Arg::Short(c) => return Err(format!("unknown shorthand flag: {c:?} in -{c}")),
-                Arg::Value(value) => {
-                    options.statements.push(text(value));
+        let mut flags = Flags::new(arguments, FLAGS);
+        while let Some(flag) = flags.next()? {
+            let name = match flag {
+                Flag::Named(name) => name,
+                Flag::Other(statement) => {
+                    options.statements.push(statement);
                     continue;
                 }
             };
-            let mut value = || {
-                let value = parser.value().map(text);
-                value.map_err(|_| format!("flag needs an argument: --{name}"))
-            };
-            let choice = |value: &str, known: &str| {
-                format!("invalid argument {value:?} for \"--{name}\" flag: it is one of {known}")
-            };
             match name.as_str() {
-                "input" => options.input = Some(value()?.into()),
-                "file" => options.files.push(value()?.into()),
-                "config" => options.configs.push(value()?),
-                "processor" => options.processor = Some(value()?),
-                "context" => options.context = Some(value()?),
-                "condition" => options.conditions.push(value()?),
+                "input" => options.input = Some(flags.value(&name)?.into()),
+                "file" => options.files.push(flags.value(&name)?.into()),
+                "config" => options.configs.push(flags.value(&name)?),
+                "processor" => options.processor = Some(flags.value(&name)?),
+                "context" => options.context = Some(flags.value(&name)?),
+                "condition" => options.conditions.push(flags.value(&name)?),
                 "signal" => {
-                    let value = value()?;
-                    let signals = Signal::ALL;
-                    let found = signals.into_iter().find(|signal| signal.name() == value);
-                    let known = "traces, metrics, logs";
-                    options.signal = Some(found.ok_or_else(|| choice(&value, known))?);
+                    let signal = flags.choice(&name, "traces, metrics, logs", |value| {
+                        let mut all = Signal::ALL.into_iter();
+                        all.find(|signal| signal.name() == value)
+                    });
+                    options.signal = Some(signal?);
                 }
                 "error-mode" => {
-                    let value = value()?;
-                    let mode = value.parse();
-                    options.mode = mode.map_err(|_| choice(&value, "ignore, silent, propagate"))?;
+                    let words = "ignore, silent, propagate";
+                    options.mode = flags.choice(&name, words, |value| value.parse().ok())?;
                 }
-                "color" => {
-                    let value = value()?;
-                    options.colour = match value.as_str() {
-                        "auto" => None,
-                        "always" => Some(true),
-                        "never" => Some(false),
-                        _ => return Err(choice(&value, "auto, always, never")),
-                    };
-                }
-                "feature-gates" => {
-                    let list = value()?;
-                    options.gates.set(&list).map_err(|why| {
-                        format!("invalid argument {list:?} for \"--feature-gates\" flag: {why}")
-                    })?;
-                }
+                "color" => options.colour = flags.colour(&name)?,
+                "feature-gates" => flags.gates(&name, &mut options.gates)?,
                 "explain" => options.explain = true,
                 "interactive" => options.interactive = true,
-                "help" => options.help = true,
-                _ => {
-                    let hint = nearest(&name, FLAGS.iter().copied());
-                    let hint = hint.map(|near| format!(" (did you mean --{near}?)"));
-                    return Err(format!(
-                        "unknown flag: --{name}{}",
-                        hint.unwrap_or_default()
-                    ));
-                }
+                _ => options.help = true,
             }
         }
         let sources = [
@@ -155,8 +124,4 @@ impl Options {
             _ => Err("statements, --file and --config exclude each other".to_owned()),
         }
     }
-}
-
-fn text(value: OsString) -> String {
-    value.to_string_lossy().into_owned()
 }

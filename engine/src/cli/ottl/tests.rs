@@ -11,9 +11,13 @@ const LOGS: &str = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"host",
     {"severityNumber":17,"body":{"intValue":"4"}}]}]}]}"#;
 
 fn say(arguments: &[&str], input: &str) -> Result<String, String> {
+    say_bytes(arguments, input.as_bytes())
+}
+
+fn say_bytes(arguments: &[&str], mut input: &[u8]) -> Result<String, String> {
     let mut out = Vec::new();
     let arguments = arguments.iter().map(OsString::from);
-    run(arguments, &mut input.as_bytes(), &mut out, false)?;
+    run(arguments, &mut input, &mut out, false)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -166,4 +170,77 @@ fn what_is_wrong_is_told() {
         let error = say(arguments, input).unwrap_err();
         assert!(error.contains(part), "{arguments:?}: {error}");
     }
+}
+
+/// A folder of its own for a test.
+fn folder(name: &str) -> std::path::PathBuf {
+    let dir = std::env::temp_dir().join(format!("trunkline-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_line() {
+    let dir = folder("statements");
+    for (text, parts) in [
+        (
+            &b"set(log.body, 1)\n\n# no\nset(log.bdy, 1)\n  set(log.body,"[..],
+            &[
+                "/statements:4: unable to parse",
+                "/statements:5: unable to parse",
+            ][..],
+        ),
+        (b"# nothing\n\n", &["there are no statements in the files"]),
+        (b"", &["there are no statements in the files"]),
+        (
+            b"set(log.body, 1)\nset(log.body, \"\xff\")",
+            &["/statements: not UTF-8 at byte 32, line 2"],
+        ),
+    ] {
+        let file = dir.join("statements");
+        std::fs::write(&file, text).unwrap();
+        let error = say(&["--file", file.to_str().unwrap()], LOGS).unwrap_err();
+        for part in parts {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn input_that_is_no_text_is_told_with_its_place() {
+    let statement = ["set(log.severity_number, 1)"];
+    let told = |input: &[u8]| say_bytes(&statement, input).unwrap_err();
+    assert!(told(b"{\n\"a\": \"\xff\"}").contains("not UTF-8 at byte 8, line 2"));
+    for deep in ["[", "{\"a\":", "{\"resourceLogs\":["] {
+        assert!(told(deep.repeat(100_000).as_bytes()).contains("not JSON"));
+    }
+    let with_mark = [b"\xef\xbb\xbf", LOGS.as_bytes()].concat();
+    assert!(say_bytes(&statement, &with_mark).is_ok());
+}
+
+#[test]
+fn a_line_that_cannot_be_a_statement_does_not_end_a_conversation() {
+    let dir = folder("lines");
+    let data = dir.join("data.json");
+    std::fs::write(&data, LOGS).unwrap();
+    let lines = [
+        b"\xff\n",
+        &b"x".repeat(3 << 20)[..],
+        b"\n",
+        &b"(".repeat(100_000),
+        b"\nset(log.severity_number, 1)\n:quit\n",
+    ];
+    let arguments = ["--interactive", "--input", data.to_str().unwrap()];
+    let said = say_bytes(&arguments, &lines.concat()).unwrap();
+    for part in [
+        "not UTF-8 at byte 0",
+        "longer than 1048576 bytes",
+        "        3        2        0",
+    ] {
+        assert_eq!(said.matches(part).count(), 1, "{part}");
+    }
+    // What is wrong is told, not the whole of it again.
+    assert!(said.len() < 10_000, "{}", said.len());
+    std::fs::remove_dir_all(&dir).unwrap();
 }

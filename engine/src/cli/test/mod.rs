@@ -11,11 +11,12 @@ mod update;
 
 use std::{ffi::OsString, fmt::Write as _, io::Write, path::PathBuf};
 
-use lexopt::{Arg, Parser};
-
 use self::{cases::File, judge::judge, play::play};
-use super::{diff::Paint, text};
-use crate::config::{Gates, Load, Settings, diagnostics::nearest, source::process_environment};
+use super::{
+    diff::Paint,
+    flags::{Flag, Flags},
+};
+use crate::config::{Gates, Load, Settings, source::process_environment};
 
 const HELP: &str = "\
 Runs test cases through the pipelines and processors of a configuration. Nothing is received or
@@ -59,50 +60,23 @@ struct Options {
 impl Options {
     fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Options, String> {
         let mut options = Options::default();
-        let mut parser = Parser::from_args(arguments);
-        while let Some(argument) = parser.next().map_err(|e| e.to_string())? {
-            let name = match argument {
-                Arg::Long(name) => name.to_owned(),
-                Arg::Short('h') => "help".to_owned(),
-                Arg::Short(c) => return Err(format!("unknown shorthand flag: {c:?} in -{c}")),
-                Arg::Value(value) => {
-                    options.configs.push(text(value));
+        let mut flags = Flags::new(arguments, FLAGS);
+        while let Some(flag) = flags.next()? {
+            let name = match flag {
+                Flag::Named(name) => name,
+                Flag::Other(config) => {
+                    options.configs.push(config);
                     continue;
                 }
             };
-            let mut value = || {
-                let value = parser.value().map(text);
-                value.map_err(|_| format!("flag needs an argument: --{name}"))
-            };
-            let invalid = |value: &str, why: &str| {
-                format!("invalid argument {value:?} for \"--{name}\" flag: {why}")
-            };
             match name.as_str() {
-                "cases" => options.cases = Some(value()?.into()),
-                "case" => options.names.push(value()?),
+                "cases" => options.cases = Some(flags.value(&name)?.into()),
+                "case" => options.names.push(flags.value(&name)?),
                 "update" => options.update = true,
-                "set" => options.sets.push(value()?),
-                "feature-gates" => {
-                    let list = value()?;
-                    let set = options.gates.set(&list);
-                    set.map_err(|why| invalid(&list, &why))?;
-                }
-                "color" => {
-                    let value = value()?;
-                    options.colour = match value.as_str() {
-                        "auto" => None,
-                        "always" => Some(true),
-                        "never" => Some(false),
-                        _ => return Err(invalid(&value, "it is one of auto, always, never")),
-                    };
-                }
-                "help" => options.help = true,
-                _ => {
-                    let hint = nearest(&name, FLAGS.iter().copied());
-                    let hint = hint.map(|near| format!(" (did you mean --{near}?)"));
-                    let hint = hint.unwrap_or_default();
-                    return Err(format!("unknown flag: --{name}{hint}"));
-                }
+                "set" => options.sets.push(flags.value(&name)?),
+                "feature-gates" => flags.gates(&name, &mut options.gates)?,
+                "color" => options.colour = flags.colour(&name)?,
+                _ => options.help = true,
             }
         }
         match options.configs.is_empty() && !options.help {

@@ -13,28 +13,18 @@ use super::{
 };
 use crate::{
     component::RequestContext,
-    config::{Load, Settings},
     exporters::testing::{context, core, logs, scrape},
     telemetry::metrics::Statements,
 };
 
 /// What loading says of a table of one signal; nothing: it is taken.
 fn told(routing: &str) -> String {
-    let yaml = format!(
-        "yaml:{{receivers: {{otlp: {{protocols: {{grpc: }}}}}}, exporters: {{nop: }}, \
-         connectors: {{routing: {routing}}}, service: {{pipelines: {{\
+    super::super::told(&format!(
+        "connectors: {{routing: {routing}}}, exporters: {{nop: }}, service: {{pipelines: {{\
          logs/in: {{receivers: [otlp], exporters: [routing]}}, \
          logs/a: {{receivers: [routing], exporters: [nop]}}, \
-         traces/x: {{receivers: [otlp], exporters: [nop]}}}}}}}}"
-    );
-    let load = Load {
-        configs: vec![yaml],
-        ..Load::default()
-    };
-    match Settings::load(&load) {
-        Ok(_) => String::new(),
-        Err(errors) => errors.text(true),
-    }
+         traces/x: {{receivers: [otlp], exporters: [nop]}}}}}}"
+    ))
 }
 
 #[test]

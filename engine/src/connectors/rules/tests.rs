@@ -10,7 +10,7 @@ use trunkline_proto::{Batch, Signal, json};
 use super::{Ways, build};
 use crate::{
     component::{ConsumeFuture, Consumer, Outcome, RequestContext},
-    config::{Gates, Load, Settings},
+    config::Gates,
     exporters::testing::{context, core, run},
     processors,
     telemetry::Ledger,
@@ -209,21 +209,13 @@ fn every_example_does_what_it_says() {
 
 /// What loading says of a connector between `logs/in` and `logs/a`; nothing: it is taken.
 fn told(block: &str) -> String {
-    let yaml = format!(
-        "yaml:{{receivers: {{otlp: {{protocols: {{grpc: }}}}}}, exporters: {{nop: , nop/kafka: , \
-         debug/kafka: , nop/lake: }}, connectors: {{rules: {block}}}, service: {{pipelines: {{\
+    super::super::told(&format!(
+        "connectors: {{rules: {block}}}, exporters: {{nop: , nop/kafka: , debug/kafka: , \
+         nop/lake: }}, service: {{pipelines: {{\
          logs/in: {{receivers: [otlp], exporters: [rules]}}, \
          logs/archive: {{receivers: [rules], exporters: [nop]}}, \
-         logs/other: {{receivers: [otlp], exporters: [nop]}}}}}}}}"
-    );
-    let load = Load {
-        configs: vec![yaml],
-        ..Load::default()
-    };
-    match Settings::load(&load) {
-        Ok(_) => String::new(),
-        Err(errors) => errors.text(true),
-    }
+         logs/other: {{receivers: [otlp], exporters: [nop]}}}}}}"
+    ))
 }
 
 #[test]

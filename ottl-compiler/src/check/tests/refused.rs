@@ -44,9 +44,9 @@ fn statements_are_refused_with_place_reason_and_remedy() {
             "",
         ),
         (
-            "set(log.body, GetXML(log.body, \"//a/following::b\"))",
+            "set(log.body, GetXML(log.body, \"//a[following::b]\"))",
             15,
-            "the axis following is not supported",
+            "the axis following within a predicate is not supported",
             "",
         ),
         (

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use super::*;
 
+#[path = "../../../../tests/ottl/case.rs"]
+mod case;
+
 /// Cases in which the reference does something else, and why that is left so.
 const DIFFERENT: [&str; 1] = [
     // The source is changed while it is read: the copy holds a half-made copy of itself.
@@ -24,7 +27,7 @@ fn every_case_gives_what_the_reference_gives() {
     let mut wrong = Vec::new();
     for (case, expected) in cases.iter().zip(expected) {
         let (kind, text) = case.split_once(' ').unwrap();
-        let given = give(&compiler, base.clone(), kind, &names(text));
+        let given = shown(&compiler, base.clone(), kind, &names(text));
         if (given == expected) == DIFFERENT.contains(case) {
             wrong.push(format!(
                 "{case}\n  reference: {expected}\n  here:      {given}"
@@ -46,50 +49,14 @@ fn every_case_gives_what_the_reference_gives() {
 }
 
 /// What a case gives, as the Go program shows it.
-fn give(compiler: &Compiler, mut batch: Batch, kind: &str, text: &str) -> String {
-    let (mut cache, request) = (Vec::new(), Request::default());
-    let refused = || "REFUSED".to_owned();
-    let error = |_| "ERROR".to_owned();
-    let mut on_row = |run: &mut dyn FnMut(&mut Row<'_>) -> String| {
+fn shown(compiler: &Compiler, mut batch: Batch, kind: &str, text: &str) -> String {
+    let given = case::give(compiler, Context::Log, &mut batch, kind, text);
+    given.text(show).unwrap_or_else(|| {
+        let failed = matches!(&given, case::Given::Ran(failed) if failed.last() == Some(&true));
+        let mark = if failed { "ERROR " } else { "" };
         let data = batch.open().unwrap();
-        run(&mut Row::new(data, Context::Log, 0, &mut cache, &request).unwrap())
-    };
-    match kind {
-        "v" => match compiler.value(text) {
-            Ok(program) => on_row(&mut |row| {
-                let value = row.value(&program.node);
-                value.map_or_else(error, |value| show(&value))
-            }),
-            Err(_) => refused(),
-        },
-        "c" => match compiler.condition(text) {
-            Ok((_, condition)) => on_row(&mut |row| {
-                let holds = row.holds(&condition.condition);
-                holds.map_or_else(error, |holds| holds.to_string())
-            }),
-            Err(_) => refused(),
-        },
-        _ => {
-            let statements: Vec<&str> = text.split(";;").collect();
-            let Ok(program) = compiler.statements(&statements, &[]) else {
-                return refused();
-            };
-            let mark = on_row(&mut |row| {
-                let mut mark = "";
-                for statement in &program.statements {
-                    let holds = row.holds(&statement.condition);
-                    let result = holds.and_then(|holds| match holds {
-                        true => row.edit(&statement.editor),
-                        false => Ok(()),
-                    });
-                    mark = if result.is_err() { "ERROR " } else { "" };
-                }
-                mark.to_owned()
-            });
-            let data = batch.open().unwrap();
-            let attributes = told(evaluate(data, Context::Log, 0, "log.attributes"));
-            let body = told(evaluate(data, Context::Log, 0, "log.body"));
-            format!("{mark}{attributes} {body}")
-        }
-    }
+        let attributes = told(evaluate(data, Context::Log, 0, "log.attributes"));
+        let body = told(evaluate(data, Context::Log, 0, "log.body"));
+        format!("{mark}{attributes} {body}")
+    })
 }
