@@ -42,7 +42,7 @@ pub fn request(signal: Signal) -> Vec<u8> {
         // What a profile is called is in its payload's format here.
         Signal::Profiles => (
             json!([
-                {"originalPayloadFormat": "cpu", "sampleType": {"typeStrindex": 1}, "samples": [{"stackIndex": 0}, {"stackIndex": 0}]},
+                {"originalPayloadFormat": "cpu", "sampleType": {"typeStrindex": 1}, "samples": [{"stackIndex": 0}, {"stackIndex": 0, "attributeIndices": [1]}]},
                 {"originalPayloadFormat": "alloc", "attributeIndices": [1], "samples": [{"stackIndex": 0}]},
                 {"originalPayloadFormat": "lock", "attributeIndices": [2]}
             ]),
@@ -81,7 +81,8 @@ pub fn request(signal: Signal) -> Vec<u8> {
         .to_vec()
 }
 
-/// What is left, by name or body: `service: item[inner, …] item …; …`.
+/// What is left, by name or body: `service: item[inner, …] item …; …`. Within profiles these are
+/// the keys of what samples have, looked up in the dictionary.
 pub fn left(signal: Signal, body: &[u8]) -> String {
     let mut text = Vec::new();
     trunkline_proto::json::from_protobuf(signal, body, &mut text).unwrap();
@@ -109,7 +110,18 @@ pub fn left(signal: Signal, body: &[u8]) -> String {
                         .to_owned()
                 })
                 .collect(),
-            _ => Vec::new(),
+            Signal::Profiles => list(item, "samples")
+                .iter()
+                .flat_map(|sample| list(sample, "attributeIndices"))
+                .map(|index| {
+                    let number = |value: &Value| value.as_u64().unwrap() as usize;
+                    let attribute = &request["dictionary"]["attributeTable"][number(&index)];
+                    let key =
+                        &request["dictionary"]["stringTable"][number(&attribute["keyStrindex"])];
+                    key.as_str().unwrap().to_owned()
+                })
+                .collect(),
+            Signal::Logs => Vec::new(),
         };
         let name = item["name"]
             .as_str()
@@ -206,7 +218,7 @@ both_runtimes! {
             (Signal::Logs, r#"{log_conditions: ['log.severity_number < SEVERITY_NUMBER_INFO', 'log.body == "alone"']}"#, "a: news"),
             (Signal::Logs, r#"{log_conditions: ['resource.attributes["service.name"] == "b"']}"#, "a: noise news map"),
             (Signal::Logs, r#"{log_conditions: ['log.flags == 0']}"#, ""),
-            (Signal::Profiles, r#"{profile_conditions: ['profile.attributes["k"] == "v"']}"#, "a: cpu lock; b: alone"),
+            (Signal::Profiles, r#"{profile_conditions: ['profile.attributes["k"] == "v"']}"#, "a: cpu[k] lock; b: alone"),
             (Signal::Profiles, r#"{profile_conditions: ['profile.sample_type.type == "samples"', 'scope.name == "s2"']}"#, "a: alloc lock"),
             (Signal::Profiles, r#"{profile_conditions: [{context: profile, conditions: ['attributes["other"] != nil or attributes == {}']}]}"#, "a: alloc lock; b: alone"),
             (Signal::Profiles, r#"{profile_conditions: ['resource.attributes["service.name"] == "a"', 'profile.duration == 0']}"#, ""),
@@ -221,7 +233,7 @@ both_runtimes! {
             (Signal::Traces, r#"{traces: {span: ['name == "health"', 'resource.attributes["service.name"] == "b"'], spanevent: ['name == "noise"']}}"#, "a: GET / poll"),
             (Signal::Traces, r#"{traces: {resource: ['attributes["service.name"] == "b"']}}"#, "a: health[noise,news] GET /[noise] poll"),
             (Signal::Metrics, r#"{metrics: {metric: ['name == "up"'], datapoint: ['value_int == 0'], resource: ['attributes["service.name"] == "x"']}}"#, "a: bare; b: alone[c]"),
-            (Signal::Profiles, r#"{profiles: {profile: ['attributes["k"] == "v"'], resource: ['attributes["service.name"] == "b"']}}"#, "a: cpu lock"),
+            (Signal::Profiles, r#"{profiles: {profile: ['attributes["k"] == "v"'], resource: ['attributes["service.name"] == "b"']}}"#, "a: cpu[k] lock"),
             (Signal::Logs, r#"{logs: {log_record: ['body == "noise"', 'IsMap(body)'], resource: ['attributes["service.name"] == "b"']}}"#, "a: news"),
         ])
         .await;

@@ -48,7 +48,8 @@ pub async fn start(
         exporters.join(", "),
         pipelines.join(", ")
     );
-    let gateway = Launch::new(runtime, &yaml).start().await;
+    let launch = Launch::new(runtime, &yaml).arg("--feature-gates");
+    let gateway = launch.arg("service.profilesSupport").start().await;
     let client = Client::connect(&port).await;
     (gateway, client)
 }
@@ -72,7 +73,7 @@ pub async fn terms(gateway: &Gateway, connector: &str) -> [f64; 5] {
 both_runtimes! {
     // Tables, and what each pipeline gets of the same requests as in `filter`: `pipeline: what is left`.
     async fn each_pipeline_gets_what_its_routes_take(runtime: Runtime) {
-        use Signal::{Logs, Metrics, Traces};
+        use Signal::{Logs, Metrics, Profiles, Traces};
         let (spans_a, spans_b) = ("a: health[noise,news] GET /[noise] poll", "b: alone");
         for (signal, block, expected) in [
             // A resource goes with all that is in it; the rest to the default.
@@ -128,7 +129,24 @@ both_runtimes! {
             // The same route twice is one.
             (Logs, r#"{default_pipelines: [%/d], table: [{condition: 'log.body == "news"', action: copy, pipelines: [%/a]}, {context: log, condition: 'log.body == "news"', pipelines: [%/b]}]}"#,
                 vec![("a", "a: news"), ("d", "a: noise news map; b: alone")]),
+            // Profiles and their samples, each part with what it needs of the dictionary. A profile without samples does not
+            // go with those of others.
+            (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'resource.attributes["service.name"] == "b"', pipelines: [%/a]}]}"#,
+                vec![("a", "b: alone"), ("d", "a: cpu[k] alloc lock")]),
+            (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'profile.attributes["k"] == "v"', pipelines: [%/a]}, {context: profile, condition: 'attributes["other"] != nil or attributes == {}', pipelines: [%/b]}]}"#,
+                vec![("a", "a: alloc"), ("b", "a: cpu[k]"), ("d", "a: lock; b: alone")]),
+            (Profiles, r#"{table: [{condition: 'profile.sample_type.type == "samples" and scope.name == "s1"', pipelines: [%/a]}]}"#,
+                vec![("a", "a: cpu[k]")]),
+            (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'profilesample.attributes["k"] == "v"', pipelines: [%/a]}]}"#,
+                vec![("a", "a: cpu[k]"), ("d", "a: cpu alloc lock; b: alone")]),
+            (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'profilesample.link_index == 0', pipelines: [%/a]}]}"#,
+                vec![("a", "a: cpu[k] alloc; b: alone"), ("d", "a: lock")]),
+            (Profiles, r#"{default_pipelines: [%/d], table: [{statement: 'delete_key(profilesample.attributes, "k") where profile.sample_type.type == "samples"', pipelines: [%/a]}]}"#,
+                vec![("a", "a: cpu"), ("d", "a: alloc lock; b: alone")]),
+            (Profiles, r#"{default_pipelines: [%/d], table: [{context: request, condition: 'request["X-Tenant"] == "acme"', action: copy, pipelines: [%/a]}, {condition: 'otelcol.client.metadata["x-tenant"][0] == "acme" and profile.original_payload_format == "alone"', pipelines: [%/b]}]}"#,
+                vec![("a", "a: cpu[k] alloc lock; b: alone"), ("b", "b: alone"), ("d", "a: cpu[k] alloc lock")]),
             // A context of another signal takes nothing.
+            (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'metric.name == "x"', pipelines: [%/a]}]}"#, vec![("d", "a: cpu[k] alloc lock; b: alone")]),
             (Logs, r#"{default_pipelines: [%/d], table: [{condition: 'span.name == "x"', pipelines: [%/a]}]}"#, vec![("d", "a: noise news map; b: alone")]),
         ] {
             let backend = Backend::grpc();

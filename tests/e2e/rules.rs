@@ -12,7 +12,12 @@ use crate::{
     routing,
 };
 
-const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+const SIGNALS: [Signal; 4] = [
+    Signal::Traces,
+    Signal::Metrics,
+    Signal::Logs,
+    Signal::Profiles,
+];
 
 /// What is left of the request of a signal, and how many items each reason took.
 async fn apply(runtime: Runtime, signal: Signal, block: &str, reasons: &[(&str, f64)]) -> String {
@@ -106,6 +111,13 @@ both_runtimes! {
         assert_eq!(found, "");
         let found = apply(runtime, Signal::Traces, block, &[]).await;
         assert_eq!(found, "a: health[noise,news] GET /[noise] poll; b: alone");
+        // Samples are what is counted; those of a profile that is dropped, too.
+        let block = r#"{rules: ["resource.attr.service.name == 'b' > drop('b')", "span.name == 'x' > drop()"], profiles: ["profilesample.attr.k == 'v' > drop('noise')", "profile.attributes == {} and profile.original_payload_format != 'cpu' > drop()", "profile.attr.k == 'v' > set(profile.original_payload_format, profile.attr.k)"]}"#;
+        let found = apply(runtime, Signal::Profiles, block, &[("rules/x: b", 1.0), ("rules/x: noise", 1.0)]).await;
+        assert_eq!(found, "a: cpu v lock");
+        let block = r#"{profiles: "k == 'v' > drop()\nprofile.original_payload_format == 'lock' > drop()"}"#;
+        let found = apply(runtime, Signal::Profiles, block, &[("rules/x: 1", 2.0), ("rules/x: 2", 0.0)]).await;
+        assert_eq!(found, "a: cpu; b: alone");
     }
     // Of rules in parts the one of higher priority comes first, whatever the order.
     async fn rules_in_parts_go_by_priority(runtime: Runtime) {
@@ -134,7 +146,7 @@ both_runtimes! {
 
     // What each of the pipelines `a`, `b` and `d` gets of the requests of `filter`; reasons and how many items each took.
     async fn items_go_where_rules_lead(runtime: Runtime) {
-        use Signal::{Logs, Metrics, Traces};
+        use Signal::{Logs, Metrics, Profiles, Traces};
         route(runtime, &[
             // Whole resources; the rest to the default, what is kept, too; without one it is dropped.
             (Traces, r#"{rules: "resource.attr.service.name == 'a' > route('a')\nname == 'alone' > keep()", default_pipelines: [%/d]}"#,
@@ -150,6 +162,12 @@ both_runtimes! {
                 &[("b", "b: alone[c]"), ("d", "a: up[a,b] down[a] bare")], &[]),
             (Logs, r#"{logs: "log.severity < SeverityNumber::Info > route('a')\nresource.attr.service.name == 'a' > set(body, 'changed'), route('b')", default_pipelines: [%/d]}"#,
                 &[("a", "a: noise map"), ("b", "a: changed"), ("d", "b: alone")], &[]),
+            (Profiles, r#"{rules: "resource.attr.service.name == 'b' > route('b')\nprofile.attr.k == 'v' > keep()", default_pipelines: [%/d]}"#,
+                &[("b", "b: alone"), ("d", "a: cpu[k] alloc lock")], &[]),
+            (Profiles, r#"{profiles: "profilesample.attr.k == 'v' > drop('noise')\nsample_type.type == 'samples' > route('b')\nk == 'v' > route('a')"}"#,
+                &[("b", "a: cpu"), ("a", "a: alloc")], &[("rules: noise", 1.0), ("no_route", 1.0)]),
+            (Profiles, r#"{profiles: "profilesample.attr.k == 'v' > set(profilesample.attr.late, profile.sample_type.type), route(exporter.a)", default_pipelines: [%/d]}"#,
+                &[("a", "a: cpu[k,late]"), ("d", "a: cpu alloc lock; b: alone")], &[]),
             // All to one pipeline, or to an exporter, leaves as it came.
             (Logs, r#"{rules: "true > route('b')"}"#, &[("b", "a: noise news map; b: alone")], &[]),
             (Logs, r#"{rules: "body == 'alone' > route(exporter.b)", default_pipelines: [%/d]}"#,

@@ -156,7 +156,7 @@ table! {
     Processor "filter" [Alpha, Alpha, Alpha, Development] processors::filter::config::Config;
     Processor "memory_limiter" [Beta, Beta, Beta, Alpha] processors::memory_limiter::config::Config;
     Processor "resource" [Beta, Beta, Beta, Development] processors::resource::config::Config;
-    Processor "rules" [Alpha, Alpha, Alpha, Undefined] processors::rules::config::Config;
+    Processor "rules" [Alpha, Alpha, Alpha, Development] processors::rules::config::Config;
     Processor "transform" [Beta, Beta, Beta, Development] processors::transform::config::Config;
     Exporter "debug" [Alpha, Alpha, Alpha, Alpha] exporters::debug::config::Config;
     Exporter "file" [Alpha, Alpha, Alpha, Alpha] exporters::file::config::Config;
@@ -164,8 +164,8 @@ table! {
     Exporter "otlp_grpc" alias "otlp" [Stable, Stable, Stable, Alpha] exporters::otlp_grpc::config::Config;
     Exporter "otlp_http" alias "otlphttp" [Stable, Stable, Stable, Alpha] exporters::otlp_http::config::Config;
     Connector "forward" [Beta, Beta, Beta, Alpha] connectors::forward::config::Config;
-    Connector "routing" [Alpha, Alpha, Alpha, Undefined] connectors::routing::config::Config;
-    Connector "rules" [Alpha, Alpha, Alpha, Undefined] connectors::rules::config::Config;
+    Connector "routing" [Alpha, Alpha, Alpha, Development] connectors::routing::config::Config;
+    Connector "rules" [Alpha, Alpha, Alpha, Development] connectors::rules::config::Config;
     Extension "health_check" [Alpha] extensions::health_check::config::Config;
     Extension "pprof" [Beta] extensions::pprof::config::Config;
     Extension "zpages" [Beta] extensions::zpages::config::Config;

@@ -6,14 +6,17 @@ use std::{future::ready, rc::Rc, sync::Arc};
 
 use futures_util::future::join_all;
 use trunkline_proto::{
-    Batch,
+    Batch, Signal,
     batch::{Error, Level},
 };
 
 use crate::{
     component::{ConsumeFuture, Consumer, Outcome, Refusal, RequestContext},
     net::admission::{Budget, Charge, ROW},
-    ottl::{Refused, emptied::drop_emptied},
+    ottl::{
+        Refused,
+        emptied::{drop_emptied, retain},
+    },
     telemetry::PipelineLedger,
 };
 
@@ -104,8 +107,11 @@ impl Split {
             let (mut here, others): (Vec<_>, Vec<_>) =
                 taken.into_iter().partition(|(of, _)| *of == destination);
             taken = others;
+            let profiles = |(_, part): &(usize, Batch)| part.signal() == Signal::Profiles;
             match here.len() {
                 1 => split.parts.append(&mut here),
+                // Each has a dictionary of its own.
+                _ if here.iter().any(profiles) => split.parts.append(&mut here),
                 _ => {
                     let batches = here.into_iter().map(|(_, batch)| batch).collect();
                     let joined = Batch::join(batches)?;
@@ -135,7 +141,7 @@ pub fn keep(
     mut keep: impl FnMut(u32) -> bool,
 ) -> Result<(), Error> {
     let data = batch.open()?;
-    data.retain_rows(level, &mut keep)?;
+    retain(data, level, &mut keep)?;
     drop_emptied(data, level)
 }
 

@@ -1,8 +1,30 @@
-//! What rows leave behind when they are dropped or go elsewhere: metrics without points, scopes
-//! and resources without items.
+//! What rows leave behind when they are dropped or go elsewhere: metrics without points, profiles
+//! without samples, scopes and resources without items.
 
 use trunkline_ottl::run::Selected;
 use trunkline_proto::batch::{Data, Error, Level};
+
+/// Whether rows of a level are within items: metrics and profiles, which can be without any.
+pub fn is_inner(level: Level) -> bool {
+    matches!(level, Level::DataPoint | Level::Sample)
+}
+
+/// Leaves some rows of a level in a request. Profiles that lose all their samples go with them;
+/// those that had none stay.
+///
+/// # Errors
+/// [`Error::Decode`] when an entity is not valid.
+pub fn retain(data: &mut Data, level: Level, keep: impl FnMut(u32) -> bool) -> Result<(), Error> {
+    if level != Level::Sample {
+        return data.retain_rows(level, keep);
+    }
+    let before = holders(data, level)?;
+    data.retain_rows(level, keep)?;
+    let after = holders(data, level)?;
+    data.retain_rows(Level::Item, |row| {
+        !before.contains(row) || after.contains(row)
+    })
+}
 
 /// Drops what holds nothing any more, or never did, around rows of the level `deepest` and of
 /// those above it. A span without events stays.

@@ -34,7 +34,8 @@ pub enum Context {
 use Context::*;
 
 impl Context {
-    /// All of them, those that inference prefers first.
+    /// All of them, those that inference prefers first. (The reference, in which nothing offers
+    /// samples, has them behind resources; what names them with what is around them it refuses.)
     pub const ALL: [Context; 11] = [
         Log,
         Exemplar,
@@ -42,10 +43,10 @@ impl Context {
         Metric,
         SpanEvent,
         Span,
+        ProfileSample,
         Profile,
         Scope,
         Resource,
-        ProfileSample,
         OtelCol,
     ];
 

@@ -260,7 +260,7 @@ fn contexts(signal: Signal) -> &'static [Context] {
         Signal::Traces => &[Span, SpanEvent, Scope, Resource],
         Signal::Metrics => &[DataPoint, Metric, Exemplar, Scope, Resource],
         Signal::Logs => &[Log, Scope, Resource],
-        Signal::Profiles => &[],
+        Signal::Profiles => &[ProfileSample, Profile, Scope, Resource],
     }
 }
 

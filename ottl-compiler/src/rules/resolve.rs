@@ -50,7 +50,18 @@ pub fn item(signal: Signal) -> Context {
     match signal {
         Signal::Metrics => Context::DataPoint,
         Signal::Logs => Context::Log,
-        _ => Context::Span,
+        Signal::Profiles => Context::ProfileSample,
+        Signal::Traces => Context::Span,
+    }
+}
+
+/// What a bare name can be an attribute of, from the inside out.
+fn attributed(signal: Signal) -> &'static [Context] {
+    match signal {
+        Signal::Traces => &[Context::Span, Context::Resource],
+        Signal::Metrics => &[Context::DataPoint, Context::Resource],
+        Signal::Logs => &[Context::Log, Context::Resource],
+        Signal::Profiles => &[Context::ProfileSample, Context::Profile, Context::Resource],
     }
 }
 
@@ -59,14 +70,16 @@ fn owner(signal: Signal, name: &str) -> Option<Context> {
     let around = match signal {
         Signal::Metrics => &[Context::DataPoint, Context::Metric][..],
         Signal::Logs => &[Context::Log],
-        _ => &[Context::Span],
+        Signal::Profiles => &[Context::ProfileSample, Context::Profile],
+        Signal::Traces => &[Context::Span],
     };
     let extra = match signal {
-        Signal::Metrics => "value",
-        Signal::Logs => "severity",
-        _ => "duration",
+        Signal::Metrics => Some("value"),
+        Signal::Logs => Some("severity"),
+        Signal::Traces => Some("duration"),
+        Signal::Profiles => None,
     };
-    if name == extra || name == "attr" {
+    if extra == Some(name) || name == "attr" {
         return Some(item(signal));
     }
     let has = |context: &Context| {
@@ -174,6 +187,17 @@ impl<'s> Resolver<'s> {
     /// An expression that stands beside another one.
     fn beside(&mut self, expr: &Expr, other: &Expr) -> Expr {
         let span = expr.span;
+        if self.is_nanoseconds(other) {
+            if let Some(nanos) = milliseconds(expr) {
+                let kind = ExprKind::Int(nanos);
+                return Expr { kind, span };
+            }
+            if self.is_duration(expr) {
+                let args = vec![self.expr(expr)];
+                let kind = call("Nanoseconds", args, Vec::new(), span);
+                return Expr { kind, span };
+            }
+        }
         if self.is_duration(other)
             && let Some(nanos) = milliseconds(expr)
         {
@@ -229,6 +253,17 @@ impl<'s> Resolver<'s> {
         }
     }
 
+    /// Whether it is the bare name of a profile's duration, a number of nanoseconds that rules
+    /// compare as they do a duration. The full path is a number like any other.
+    fn is_nanoseconds(&self, expr: &Expr) -> bool {
+        let ExprKind::Path(path) = &expr.kind else {
+            return false;
+        };
+        self.signal == Signal::Profiles
+            && matches!(path.segments.as_slice(), [only]
+                if only.name.text == "duration" && only.keys.is_empty())
+    }
+
     fn path(&mut self, path: &Path, span: Span) -> ExprKind {
         let mut segments = path.segments.clone();
         for segment in &mut segments {
@@ -254,6 +289,7 @@ impl<'s> Resolver<'s> {
         if let Some(context) = owner(self.signal, &name) {
             return self.field(context, segments, span).unwrap_or(unchanged);
         }
+        // What only profiles have a field for may well be an attribute of other items.
         let others = [Signal::Traces, Signal::Metrics, Signal::Logs];
         if others
             .into_iter()
@@ -278,8 +314,12 @@ impl<'s> Resolver<'s> {
         match self.writing {
             true => of(item(self.signal)).kind,
             false => {
-                let both = vec![of(item(self.signal)), of(Context::Resource)];
-                call("FirstOf", both, Vec::new(), span)
+                let all = attributed(self.signal).iter().rev().copied().map(of);
+                let first = all.reduce(|rest, first| Expr {
+                    kind: call("FirstOf", vec![first, rest], Vec::new(), span),
+                    span,
+                });
+                first.map_or(unchanged, |first| first.kind)
             }
         }
     }

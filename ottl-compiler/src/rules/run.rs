@@ -212,6 +212,7 @@ impl Runner {
     ) -> Result<bool, Stopped> {
         let item = match self.signal {
             Signal::Metrics => Level::DataPoint,
+            Signal::Profiles => Level::Sample,
             _ => Level::Item,
         };
         while let Some((rule, way)) = self.rules.get_mut(progress.next) {
@@ -424,11 +425,12 @@ fn by_rows(
 
 /// The levels of a signal, from the inside out.
 fn levels(signal: Signal) -> &'static [Level] {
-    use Level::{DataPoint, Event, Exemplar, Item, Resource, Scope};
+    use Level::{DataPoint, Event, Exemplar, Item, Resource, Sample, Scope};
     match signal {
         Signal::Metrics => &[Exemplar, DataPoint, Item, Scope, Resource],
         Signal::Logs => &[Item, Scope, Resource],
-        _ => &[Event, Item, Scope, Resource],
+        Signal::Profiles => &[Sample, Item, Scope, Resource],
+        Signal::Traces => &[Event, Item, Scope, Resource],
     }
 }
 
@@ -523,12 +525,13 @@ fn decide(
     match decision {
         Decision::Keep => {}
         Decision::Drop(_) => {
-            // A metric without points has no item that could go in its place.
-            if signal == Signal::Metrics && level == Level::Item {
+            // A metric without points has no item that could go in its place, nor has a profile
+            // without samples.
+            if item != Level::Item && level == Level::Item {
                 let mut bare = matched.clone();
-                for point in data.rows(Level::DataPoint)? {
-                    if let Some(metric) = data.parent(Level::DataPoint, point) {
-                        bare.remove(metric);
+                for inner in data.rows(item)? {
+                    if let Some(around) = data.parent(item, inner) {
+                        bare.remove(around);
                     }
                 }
                 if !bare.is_empty() {

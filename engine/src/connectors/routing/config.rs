@@ -25,8 +25,8 @@ declare! {
 declare! {
     /// A route: what it takes, and where that goes.
     pub struct Route as "routingconnector.RoutingTableItem" {
-        /// What it takes: `resource`, `span`, `metric`, `datapoint`, `log`, or all of a request:
-        /// `otelcol`, `request`. Absent: what the paths say, else `resource`.
+        /// What it takes: `resource`, `span`, `metric`, `datapoint`, `log`, `profile`,
+        /// `profilesample`, or all of a request: `otelcol`, `request`. Absent: what the paths say, else `resource`.
         context: String = String::new();
         /// It takes that on which this statement's condition holds, changed by the statement.
         statement: Statement = Statement::default();
@@ -71,13 +71,15 @@ impl Question {
     }
 }
 
-const CONTEXTS: [Context; 6] = [
+const CONTEXTS: [Context; 8] = [
     Context::OtelCol,
     Context::Resource,
     Context::Span,
     Context::Metric,
     Context::DataPoint,
     Context::Log,
+    Context::Profile,
+    Context::ProfileSample,
 ];
 
 impl Config {

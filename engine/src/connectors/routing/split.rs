@@ -15,7 +15,10 @@ use super::{
 use crate::{
     component::RequestContext,
     net::admission::Budget,
-    ottl::{Refused, emptied::holders},
+    ottl::{
+        Refused,
+        emptied::{holders, is_inner},
+    },
 };
 
 impl Table {
@@ -113,8 +116,9 @@ impl Table {
                     None => true,
                     Some(level) => data.rows(level)?.iter().all(|row| selected.contains(*row)),
                 };
-                // A metric without points is not taken with the points of others.
-                if all && level != Some(Level::DataPoint) {
+                // A metric without points is not taken with the points of others, nor a profile
+                // without samples with those of others.
+                if all && !level.is_some_and(is_inner) {
                     match route.action {
                         Action::Copy => taken.push((route.destination, rest.clone())),
                         Action::Move => {
@@ -128,7 +132,7 @@ impl Table {
                 charges.push(copy(&rest, budget)?);
                 let mut part = rest.clone();
                 keep(&mut part, level, |row| selected.contains(row))?;
-                if level == Level::DataPoint {
+                if is_inner(level) {
                     // Not even metrics of no type go with the points of others.
                     let data = part.open()?;
                     let held = holders(data, level)?;

@@ -225,6 +225,7 @@ pub fn fits(context: Context, signal: Signal) -> bool {
         Context::Span => signal == Signal::Traces,
         Context::Metric | Context::DataPoint => signal == Signal::Metrics,
         Context::Log => signal == Signal::Logs,
+        Context::Profile | Context::ProfileSample => signal == Signal::Profiles,
         _ => true,
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     net::admission::Budget,
     ottl::{
         Refused,
-        emptied::{drop_emptied, holders},
+        emptied::{drop_emptied, holders, is_inner},
         rules::{Rules, drop_rows},
     },
     telemetry::PipelineLedger,
@@ -120,7 +120,7 @@ impl Routes {
         let mut part = batch.clone();
         drop_rows(part.open()?, fates, self.item, false)?;
         keep(&mut part, self.item, |row| set.contains(row))?;
-        if self.item == Level::DataPoint {
+        if is_inner(self.item) {
             // Not even metrics of no type go with the points of others.
             let held = holders(part.open()?, self.item)?;
             keep(&mut part, Level::Item, |row| held.contains(row))?;
@@ -167,8 +167,8 @@ impl Routes {
             drop_rows(data, fates, self.item, true)?;
             drop_emptied(data, self.item)?;
         }
-        // Metrics without points do not go with the points of others.
-        if routed > 0 && self.item == Level::DataPoint {
+        // Metrics without points do not go with the points of others, nor profiles without samples.
+        if routed > 0 && is_inner(self.item) {
             let held = holders(data, self.item)?;
             if data
                 .rows(Level::Item)?
@@ -192,7 +192,7 @@ fn resource_of(data: &Data, item: Level, row: u32) -> Option<u32> {
     while level != Level::Resource {
         row = data.parent(level, row)?;
         level = match level {
-            Level::DataPoint => Level::Item,
+            Level::DataPoint | Level::Sample => Level::Item,
             Level::Item => Level::Scope,
             _ => Level::Resource,
         };

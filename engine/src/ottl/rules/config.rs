@@ -29,6 +29,8 @@ declare! {
         metrics: List = List::default();
         /// Rules for logs alone.
         logs: List = List::default();
+        /// Rules for profiles alone.
+        profiles: List = List::default();
     }
 }
 
@@ -92,16 +94,15 @@ impl Setting for List {
     }
 }
 
-const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
-
 impl Lists {
     /// What is wrong with each list, for whatever signal. `routes`: rules may route.
     pub fn wrong(&self, gates: &Gates, routes: bool) -> Vec<Vec<Fault>> {
         let lists = [
-            (&self.rules, &SIGNALS[..]),
+            (&self.rules, &Signal::ALL[..]),
             (&self.traces, &[Signal::Traces]),
             (&self.metrics, &[Signal::Metrics]),
             (&self.logs, &[Signal::Logs]),
+            (&self.profiles, &[Signal::Profiles]),
         ];
         let compiled = lists.map(|(list, signals)| list.compile(signals, gates, routes, 0));
         compiled.into_iter().filter_map(Result::err).collect()
@@ -113,9 +114,9 @@ impl Lists {
             Signal::Traces => &self.traces,
             Signal::Metrics => &self.metrics,
             Signal::Logs => &self.logs,
-            Signal::Profiles => return Vec::new(),
+            Signal::Profiles => &self.profiles,
         };
-        vec![(&self.rules, SIGNALS.to_vec()), (own, vec![signal])]
+        vec![(&self.rules, Signal::ALL.to_vec()), (own, vec![signal])]
     }
 
     /// The rules for a signal, in order. `routes`: they may route.

@@ -16,6 +16,7 @@ use trunkline_proto::{
 };
 
 use super::{Kind, Refused, Warnings, known, warn_of_experimental};
+use super::{Refused, Said, emptied::retain, known, warn_of_experimental};
 use crate::{
     component::RequestContext,
     telemetry::{
@@ -44,6 +45,7 @@ pub struct Rules {
 pub fn item_level(signal: Signal) -> Level {
     match signal {
         Signal::Metrics => Level::DataPoint,
+        Signal::Profiles => Level::Sample,
         _ => Level::Item,
     }
 }
@@ -190,7 +192,7 @@ impl Rules {
 pub fn drop_rows(data: &mut Data, fates: &Fates, item: Level, items: bool) -> Result<(), Error> {
     for (_, level, rows) in &fates.dropped {
         if (*level == item) == items {
-            data.retain_rows(*level, |row| !rows.contains(row))?;
+            retain(data, *level, |row| !rows.contains(row))?;
         }
     }
     Ok(())

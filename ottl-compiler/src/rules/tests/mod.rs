@@ -2,13 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod columns;
+mod profiles;
 
 use trunkline_proto::{Batch, Signal, batch::Data, json};
 
 use super::*;
 use crate::run::{ErrorMode, Request};
-
-const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 
 /// One item of each signal: `R` stands for attributes of the resource, `A` for those of the item.
 fn batch(signal: Signal, resource: &str, attributes: &str, rest: &str) -> Batch {
@@ -48,7 +47,7 @@ fn compiled(text: &str) -> Result<Rules, Diagnostics> {
         text: text.to_owned(),
         ..Entry::default()
     };
-    compile(&[entry], &ALL, false, 0)
+    compile(&[entry], &Signal::ALL, false, 0)
 }
 
 /// Runs rules and says what was decided of the item, and what a value expression gives then.
