@@ -1,7 +1,8 @@
 //! OTLP protobuf as it comes from a client: the first byte is the signal, the rest the request.
 //! Whatever the bytes: no panic; what prost takes is taken, `validate` agrees with it; the items
 //! counted are the ones there are; unedited, the same bytes go out; what is split or partitioned
-//! has the same items; every column can be read of a valid request.
+//! has the same items; every column can be read of a valid request; an error names a byte of the
+//! request.
 
 #![no_main]
 
@@ -11,7 +12,17 @@ use trunkline_fuzz::{reference, signal};
 use trunkline_proto::{
     Batch,
     batch::{Error, Level, tests::edits::use_all},
+    wire::DecodeError,
 };
+
+/// An error says in words at which byte of the request something is wrong.
+fn names_a_byte(error: &DecodeError, body: &[u8]) {
+    assert!(error.offset <= body.len(), "{error:?}");
+    let text = error.to_string();
+    let (place, cause) = text.split_once(": ").expect("a place and a cause");
+    assert_eq!(place, format!("invalid protobuf at byte {}", error.offset));
+    assert!(!cause.is_empty(), "{error:?}");
+}
 
 fuzz_target!(|data: &[u8]| {
     let Some((signal, body)) = signal(data) else {
@@ -23,11 +34,15 @@ fuzz_target!(|data: &[u8]| {
     if let Some(Ok(_)) = &wanted {
         assert!(door.is_ok(), "prost takes it: {door:?}");
     }
-    let Ok(mut batch) = door else {
-        return;
+    let mut batch = match door {
+        Ok(batch) => batch,
+        Err(error) => return names_a_byte(&error, &body),
     };
     assert_eq!(batch.to_protobuf(), body);
     let valid = batch.validate();
+    if let Err(error) = &valid {
+        names_a_byte(error, &body);
+    }
     if let Some(wanted) = &wanted {
         assert_eq!(valid.is_ok(), wanted.is_ok(), "{valid:?}");
     }
@@ -63,6 +78,11 @@ fuzz_target!(|data: &[u8]| {
     let used = use_all(&mut batch);
     // An index that is in no table of the dictionary is legal protobuf, and an error of its row.
     let wrong_index = matches!(used, Err(Error::Index { .. }));
+    if let Err(error) = &used
+        && wrong_index
+    {
+        assert!(error.to_string().contains(" out of bounds [0, "), "{error}");
+    }
     if valid.is_ok() {
         assert!(used.is_ok() || wrong_index, "{used:?}");
         let edited = Batch::from_protobuf(signal, batch.to_protobuf());

@@ -348,6 +348,7 @@ pub(super) fn field_value(
     let fixed = || bytes.first_chunk::<8>().map(|b| u64::from_le_bytes(*b));
     Some(match (layout, wire) {
         (Layout::Uint32, WireType::Varint) => (kind::INT, u64::from(varint()? as u32)),
+        (Layout::Uint64 | Layout::Int64, WireType::Varint) => (kind::INT, varint()?),
         (Layout::Enum, WireType::Varint) => (kind::INT, i64::from(varint()? as i32) as u64),
         (Layout::Sint32, WireType::Varint) => {
             let coded = varint()? as u32;

@@ -369,7 +369,9 @@ pub(super) fn put_layout(
     text: &[u8],
 ) {
     match layout {
-        Layout::Uint32 | Layout::Enum | Layout::Bool => put_uint(out, number, bits),
+        Layout::Uint32 | Layout::Uint64 | Layout::Int64 | Layout::Enum | Layout::Bool => {
+            put_uint(out, number, bits)
+        }
         Layout::Sint32 => put_uint(out, number, zigzag(bits as i64)),
         Layout::Fixed32 => put_fixed32(out, number, bits as u32),
         Layout::Fixed64 | Layout::Sfixed64 | Layout::Double => put_fixed64(out, number, bits),

@@ -6,13 +6,17 @@ use prost::Message;
 use std::collections::BTreeMap;
 
 use super::{
+    by_columns,
     generate::{self as make, KEYS, Request, Rng},
-    model::{self, Entity, Owned, Slot},
+    model::{self, Entity, Slot},
+    reading::read,
+    several, whole,
 };
 use crate::{
     Batch, Signal,
     batch::{
         AttributeEdit, Data, Field, Level, MetricType, Selection, Source, Value, Values, When,
+        frame::Frame,
     },
     otlp::common::v1::{AnyValue, KeyValue},
 };
@@ -33,9 +37,13 @@ pub enum Kind {
     Move,
     Reorder,
     ChangeType,
+    Retain,
+    SetFields,
+    Intern,
+    ByColumns,
 }
 
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 15] = [
     Kind::SetField,
     Kind::ClearField,
     Kind::UpsertAttribute,
@@ -47,6 +55,10 @@ pub const KINDS: [Kind; 11] = [
     Kind::Move,
     Kind::Reorder,
     Kind::ChangeType,
+    Kind::Retain,
+    Kind::SetFields,
+    Kind::Intern,
+    Kind::ByColumns,
 ];
 
 pub const TYPES: [MetricType; 5] = [
@@ -61,7 +73,7 @@ pub const TYPES: [MetricType; 5] = [
 pub fn applies(kind: Kind, level: Level, signal: Signal) -> Result<(), &'static str> {
     let any_type = || TYPES.into_iter().map(Some).chain([None]);
     match kind {
-        Kind::SetField | Kind::ClearField => {
+        Kind::SetField | Kind::ClearField | Kind::SetFields => {
             let has = Field::ALL
                 .iter()
                 .any(|f| any_type().any(|t| f.exists(signal, level, t)));
@@ -75,6 +87,8 @@ pub fn applies(kind: Kind, level: Level, signal: Signal) -> Result<(), &'static 
             }
         }
         Kind::ChangeType if (signal, level) != (Signal::Metrics, Level::Item) => Err("no type"),
+        Kind::Intern if (signal, level) != (Signal::Profiles, Level::Item) => Err("no strings"),
+        Kind::ByColumns if !Frame::exists(signal, level) => Err("no frame"),
         _ => Ok(()),
     }
 }
@@ -341,6 +355,14 @@ pub fn apply(
                 _ => unreachable!(),
             }
         }
+        Kind::Retain => several::retain(data, request, level, r),
+        Kind::SetFields => {
+            if !several::set_fields(data, request, level, r) {
+                return None;
+            }
+        }
+        Kind::Intern => several::intern(data, request, r),
+        Kind::ByColumns => by_columns::edit(data, request, signal, level, r)?,
     }
     Some((kind, level))
 }
@@ -352,7 +374,7 @@ fn attributes(request: &mut Request, level: Level, at: usize) -> Vec<KeyValue> {
 }
 
 /// For each scope of a resource, whether an item was taken from it.
-fn scopes_that_lost(data: &mut Data, resource: u32) -> Vec<bool> {
+pub fn scopes_that_lost(data: &mut Data, resource: u32) -> Vec<bool> {
     let scopes = data.children(Level::Scope, resource).unwrap();
     let patches = scopes.into_iter().map(|scope| {
         let patch = data.level(Level::Scope).patch[scope as usize];
@@ -434,89 +456,6 @@ pub fn random_entity(
     }
 }
 
-/// Reads something random through the batch and through the model.
-pub fn read(data: &mut Data, request: &mut Request, signal: Signal, seed: u64) {
-    let r = &mut Rng::new(seed ^ 0x5eed);
-    let levels = Level::of(signal);
-    let level = levels[r.below(levels.len())];
-    let rows = data.rows(level).unwrap();
-    assert_eq!(
-        rows.len(),
-        model::entities(request, level).len(),
-        "{level:?}"
-    );
-    let key = KEYS[r.below(KEYS.len())];
-    let column = data.attribute_column(level, key.as_bytes());
-    let lists = model::attributes(request, level);
-    assert!(lists.is_some() || column.is_err(), "an index leads nowhere");
-    for (row, list) in rows.iter().zip(lists.unwrap_or_default()) {
-        let wanted = list.as_ref().and_then(|list| {
-            let found = list.iter().find(|entry| entry.key == key);
-            found.map(|entry| entry.value.clone())
-        });
-        if let Ok(column) = &column {
-            let value = column.value(data, *row);
-            assert_eq!(value.is_some(), wanted.is_some(), "{level:?} {row} {key}");
-            if let (Some(value), Some(wanted)) = (value, &wanted) {
-                assert!(model::same_value(value, wanted), "{value:?} {wanted:?}");
-            }
-            let value = data.attribute(level, *row, key.as_bytes()).unwrap();
-            if let (Some(value), Some(wanted)) = (value, &wanted) {
-                assert!(model::same_value(value, wanted), "{value:?} {wanted:?}");
-            }
-        }
-    }
-    if rows.is_empty() {
-        return;
-    }
-    let at = r.below(rows.len());
-    for field in Field::ALL {
-        let entity = model::entities(request, level).into_iter().nth(at).unwrap();
-        let slot = entity.slot(field, false);
-        let wanted = slot.get().and_then(Owned::unless_default);
-        let there = !matches!(slot, Slot::NotThere);
-        match data.field(level, rows[at], field) {
-            Ok(value) => {
-                let value = value.map(Owned::of).and_then(Owned::unless_default);
-                match (&value, &wanted) {
-                    (Some(Owned::Message(a)), Some(Owned::Message(b))) => {
-                        assert_eq!(AnyValue::decode(&a[..]), AnyValue::decode(&b[..]));
-                    }
-                    (Some(Owned::Fields(_)), Some(Owned::Fields(_))) => {}
-                    // A number can be written with more bytes than it needs.
-                    (Some(Owned::Packed(a)), Some(Owned::Packed(b))) if is_varints(field) => {
-                        assert_eq!(varints(field, a), varints(field, b), "{level:?} {field:?}");
-                    }
-                    _ => assert_eq!(value, wanted, "{level:?} {field:?}"),
-                }
-            }
-            Err(_) => assert!(!there, "{level:?} {field:?}"),
-        }
-    }
-}
-
-fn is_varints(field: Field) -> bool {
-    matches!(
-        field,
-        Field::PositiveBucketCounts
-            | Field::NegativeBucketCounts
-            | Field::SampleValues
-            | Field::AttributeIndices
-    )
-}
-
-fn varints(field: Field, mut bytes: &[u8]) -> Vec<u64> {
-    let mut numbers = Vec::new();
-    while let Some((number, next)) = crate::wire::read_varint(bytes, 0) {
-        numbers.push(match field {
-            Field::AttributeIndices => u64::from(number as u32),
-            _ => number,
-        });
-        bytes = &bytes[next..];
-    }
-    numbers
-}
-
 /// Edits of a random request, each done to the batch and to the model.
 pub fn check(signal: Signal, seed: u64, ops: &[Op], matrix: &mut Matrix) {
     let r = &mut Rng::new(seed);
@@ -550,7 +489,10 @@ pub fn check_edits(
         }
         if let Some((kind, level)) = apply(data, &mut request, signal, *op) {
             *matrix.entry((kind, level, signal.name())).or_default() += 1;
-            structure |= matches!(kind, Kind::Drop | Kind::ChangeType | Kind::Move);
+            structure |= matches!(
+                kind,
+                Kind::Drop | Kind::ChangeType | Kind::Move | Kind::Retain
+            );
         }
         // What nobody reads may be put off until the request is written.
         if op.2 >> 5 & 3 != 0 {
@@ -566,6 +508,7 @@ pub fn check_edits(
     model::prune(&mut decoded);
     model::prune(&mut request);
     assert_eq!(decoded, request);
+    whole(&batch, &out, ops);
     let again = Batch::from_protobuf(signal, out.clone()).unwrap();
     again.validate().unwrap();
     assert_eq!(again.item_count(), batch.item_count());
@@ -577,6 +520,31 @@ pub fn check_edits(
                 "an unknown field is lost"
             );
         }
+    }
+}
+
+/// The request as a whole, which was written; and what was put off, if anything was, is what it
+/// is when it is done first.
+fn whole(batch: &Batch, out: &[u8], ops: &[Op]) {
+    let signal = batch.signal();
+    let decoded = Request::decode(signal, out).unwrap();
+    let seed = ops
+        .iter()
+        .fold(ops.len() as u64, |seed, op| seed.rotate_left(7) ^ op.2);
+    whole::check(batch, &decoded, &mut Rng::new(seed));
+    if batch
+        .data
+        .as_ref()
+        .is_some_and(|data| data.deferred.is_some())
+    {
+        let mut done = batch.clone();
+        let data = done.open().unwrap();
+        data.rows(Level::Item).unwrap();
+        assert!(data.deferred.is_none());
+        assert_eq!(
+            Request::decode(signal, &done.to_protobuf()).unwrap(),
+            decoded
+        );
     }
 }
 

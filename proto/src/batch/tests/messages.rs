@@ -5,7 +5,8 @@ use prost::Message;
 
 use super::{
     generate::{self as make, Request, Rng},
-    model::{self, Entity},
+    model,
+    reading::is,
 };
 use crate::{
     Batch, Signal,
@@ -15,36 +16,6 @@ use crate::{
         metrics::v1::NumberDataPoint,
     },
 };
-
-/// Whether a message decodes to the entity.
-fn is(message: &[u8], entity: &Entity<'_>) -> bool {
-    fn same<T: Message + Default + PartialEq>(message: &[u8], entity: &T) -> bool {
-        T::decode(message).is_ok_and(|decoded| decoded == *entity)
-    }
-    match entity {
-        Entity::ResourceSpans(entity) => same(message, &**entity),
-        Entity::ResourceLogs(entity) => same(message, &**entity),
-        Entity::ResourceMetrics(entity) => same(message, &**entity),
-        Entity::ResourceProfiles(entity) => same(message, &**entity),
-        Entity::ScopeSpans(entity) => same(message, &**entity),
-        Entity::ScopeLogs(entity) => same(message, &**entity),
-        Entity::ScopeMetrics(entity) => same(message, &**entity),
-        Entity::ScopeProfiles(entity) => same(message, &**entity),
-        Entity::Span(entity) => same(message, &**entity),
-        Entity::Event(entity) => same(message, &**entity),
-        Entity::Link(entity) => same(message, &**entity),
-        Entity::LogRecord(entity) => same(message, &**entity),
-        Entity::Metric(entity) => same(message, &**entity),
-        Entity::Number(entity) => same(message, &**entity),
-        Entity::Histogram(entity) => same(message, &**entity),
-        Entity::Exponential(entity) => same(message, &**entity),
-        Entity::Summary(entity) => same(message, &**entity),
-        Entity::Exemplar(entity) => same(message, &**entity),
-        Entity::Quantile(entity) => same(message, &**entity),
-        Entity::Profile(entity) => same(message, &**entity),
-        Entity::Sample(entity) => same(message, &**entity),
-    }
-}
 
 #[test]
 fn messages_and_attributes_of_an_entity_are_those_of_the_decoded_one() {

@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+mod by_columns;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
@@ -23,3 +24,6 @@ pub mod model;
 mod profiles;
 #[cfg(test)]
 mod properties;
+pub mod reading;
+mod several;
+mod whole;
