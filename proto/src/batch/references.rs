@@ -126,6 +126,16 @@ fn resolve_pair(
     Ok(())
 }
 
+/// Whether a `KeyValue` refers to strings: with its key, its value or what that holds.
+pub(super) fn key_value_refers(key_value: &[u8]) -> Result<bool, DecodeError> {
+    let inner = KeyValue::read(key_value)?;
+    Ok(key_reference(key_value)? != 0
+        || match inner.split {
+            true => has_reference(&KeyValue::merged_value(key_value)?)?,
+            false => has_reference(inner.value.unwrap_or_default())?,
+        })
+}
+
 /// Appends the body of a `KeyValue` without references that means the same as this one. False,
 /// and nothing appended: it has none.
 pub(super) fn plain_key_value(
@@ -133,12 +143,7 @@ pub(super) fn plain_key_value(
     strings: &Strings<'_>,
     out: &mut Vec<u8>,
 ) -> Result<bool, Error> {
-    let inner = KeyValue::read(key_value)?;
-    let refers = key_reference(key_value)? != 0
-        || match inner.split {
-            true => has_reference(&KeyValue::merged_value(key_value)?)?,
-            false => has_reference(inner.value.unwrap_or_default())?,
-        };
+    let refers = key_value_refers(key_value)?;
     if refers {
         resolve_pair(key_value, strings, out, MAX_DEPTH)?;
     }

@@ -5,7 +5,10 @@ use prost::Message;
 
 use crate::{
     Batch, Signal,
-    batch::{AttributeEdit, Data, Error, Level, Selection, Source, Value, When},
+    batch::{
+        AttributeEdit, Data, Error, Field, Level, Selection, Source, Value, When,
+        frame::{Frame, Others, kind},
+    },
     otlp::{
         ExportProfilesServiceRequest,
         common::v1::{AnyValue, ArrayValue, KeyValue, any_value},
@@ -237,4 +240,67 @@ fn references_do_not_make_little_input_large() {
     profiles[0].attribute_indices = vec![2; 10_000];
     let mut batch = open(&again);
     assert_eq!(read(batch.open().unwrap()), Err(Error::TooLarge));
+}
+
+#[test]
+fn a_frame_leaves_resources_alone_that_refer_to_strings() {
+    let plain = KeyValue {
+        key: "host".into(),
+        value: any(any_value::Value::StringValue("a".into())),
+        key_strindex: 0,
+    };
+    let nested = any_value::Value::ArrayValue(ArrayValue {
+        values: any(any_value::Value::StringValueStrindex(1))
+            .into_iter()
+            .collect(),
+    });
+    // By its key, by its value, by what the value holds.
+    let key = KeyValue {
+        key: String::new(),
+        key_strindex: 3,
+        ..plain.clone()
+    };
+    let value = KeyValue {
+        value: any(any_value::Value::StringValueStrindex(1)),
+        ..plain.clone()
+    };
+    let within = KeyValue {
+        value: any(nested),
+        ..plain.clone()
+    };
+    let mut frame = Frame::new(
+        Signal::Traces,
+        Level::Resource,
+        &[b"host"],
+        &[],
+        Others::None,
+    )
+    .unwrap();
+    for (entry, odd) in [(plain, false), (key, true), (value, true), (within, true)] {
+        let mut request = request(Some(dictionary()));
+        let resource = request.resource_profiles[0].resource.as_mut().unwrap();
+        resource.attributes = vec![entry];
+        let mut batch = open(&request);
+        let data = batch.open().unwrap();
+        frame.load(data, &[0]).unwrap();
+        assert_eq!(
+            frame.is_odd(0),
+            odd,
+            "{resource:?}",
+            resource = request.resource_profiles[0].resource
+        );
+        assert!(odd || frame.column(0).get(0).0 == kind::STRING);
+    }
+}
+
+#[test]
+fn a_frame_reads_the_duration_and_the_period_of_a_profile() {
+    let mut request = request(Some(dictionary()));
+    let profile = &mut request.resource_profiles[0].scope_profiles[0].profiles[1];
+    (profile.duration_nano, profile.period) = (1 << 40, -5);
+    let mut batch = open(&request);
+    let data = batch.open().unwrap();
+    let read = |data: &mut Data, field| Frame::field_of(data, Level::Item, 1, field);
+    assert_eq!(read(data, Field::Duration), Ok((kind::INT, 1 << 40)));
+    assert_eq!(read(data, Field::Period), Ok((kind::INT, -5i64 as u64)));
 }
