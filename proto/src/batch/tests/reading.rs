@@ -264,7 +264,10 @@ fn messages(data: &mut Data, request: &mut Request, level: Level) {
         if data.attribute_fields(level, row, 7, &mut out).is_ok() {
             // A message that has its attributes in that field.
             let point = NumberDataPoint::decode(&*out).unwrap();
-            let mut lists = model::attributes(request, level).unwrap();
+            let Some(mut lists) = model::attributes(request, level) else {
+                // An index of another row leads nowhere.
+                continue;
+            };
             let mut wanted = lists.swap_remove(at).unwrap_or_default();
             // Where it came from.
             wanted.iter_mut().for_each(|entry| entry.key_strindex = 0);
