@@ -65,8 +65,11 @@ pub fn edit(
         if !fields.is_empty() && r.one_in(2) {
             set_field(&mut frame, request, level, &model, &fields, r);
         }
-        same(&mut frame, data, &model, &keys);
+        if r.one_in(3) {
+            same(&mut frame, data, &model, &keys);
+        }
     }
+    same(&mut frame, data, &model, &keys);
     // A row that is given up stays as it was.
     if r.one_in(4) && fields.is_empty() && !model.is_empty() {
         let p = r.below(model.len());
@@ -314,8 +317,12 @@ fn set_field(
     r: &mut Rng,
 ) {
     let which = r.below(fields.len());
+    let mut entities: Vec<_> = model::entities(request, level)
+        .into_iter()
+        .map(Some)
+        .collect();
     for p in positions(model, r, true) {
-        let entity = model::entities(request, level).into_iter().nth(p.into());
+        let entity = entities[usize::from(p)].take();
         let slot = entity.unwrap().slot(fields[which], true);
         assert!(!matches!(slot, Slot::NotThere), "{:?}", fields[which]);
         let value = slot.randomise(r);

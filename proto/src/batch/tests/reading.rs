@@ -253,25 +253,25 @@ fn cell(column: &dyn Array, row: usize) -> Option<Owned> {
 
 /// The message of every entity decodes to the model's, and so do its attributes as fields.
 fn messages(data: &mut Data, request: &mut Request, level: Level) {
-    for (at, row) in data.rows(level).unwrap().into_iter().enumerate() {
+    let rows = data.rows(level).unwrap();
+    if let Some(lists) = model::attributes(request, level) {
+        for (row, list) in rows.iter().zip(lists) {
+            let mut out = Vec::new();
+            if data.attribute_fields(level, *row, 7, &mut out).is_ok() {
+                // A message that has its attributes in that field.
+                let point = NumberDataPoint::decode(&*out).unwrap();
+                let mut wanted = list.unwrap_or_default();
+                // Where it came from.
+                wanted.iter_mut().for_each(|entry| entry.key_strindex = 0);
+                assert_eq!(point.attributes, wanted, "{level:?} {row}");
+            }
+        }
+    }
+    for (row, entity) in rows.into_iter().zip(model::entities(request, level)) {
         let message = data.row_message(level, row).unwrap();
         // Scopes that lost their last item are in the model until the end.
         if level != Level::Resource || !super::edits::scopes_that_lost(data, row).contains(&true) {
-            let entity = model::entities(request, level).into_iter().nth(at);
-            assert!(is(&message, &entity.unwrap()), "{level:?} {row}");
-        }
-        let mut out = Vec::new();
-        if data.attribute_fields(level, row, 7, &mut out).is_ok() {
-            // A message that has its attributes in that field.
-            let point = NumberDataPoint::decode(&*out).unwrap();
-            let Some(mut lists) = model::attributes(request, level) else {
-                // An index of another row leads nowhere.
-                continue;
-            };
-            let mut wanted = lists.swap_remove(at).unwrap_or_default();
-            // Where it came from.
-            wanted.iter_mut().for_each(|entry| entry.key_strindex = 0);
-            assert_eq!(point.attributes, wanted, "{level:?} {row}");
+            assert!(is(&message, &entity), "{level:?} {row}");
         }
     }
 }

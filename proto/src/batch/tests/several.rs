@@ -1,7 +1,7 @@
 //! Random edits of several rows at once, and of the strings that profiles share, each done to a
 //! batch and to the model. Edits of one entity are in [`super::edits`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     edits::position,
@@ -14,11 +14,12 @@ use crate::batch::{Data, Error, Field, Level, Selection};
 pub fn retain(data: &mut Data, request: &mut Request, level: Level, r: &mut Rng) {
     let rows = data.rows(level).unwrap();
     let keep: Vec<bool> = rows.iter().map(|_| !r.one_in(3)).collect();
-    data.retain_rows(level, |row| {
-        let at = rows.iter().position(|other| *other == row);
-        at.is_some_and(|at| keep[at])
-    })
-    .unwrap();
+    let stays: HashSet<u32> = rows
+        .iter()
+        .zip(&keep)
+        .filter_map(|(row, keep)| keep.then_some(*row))
+        .collect();
+    data.retain_rows(level, |row| stays.contains(&row)).unwrap();
     for at in (0..rows.len()).rev().filter(|at| !keep[*at]) {
         let (list, within) = position(request, level, at);
         let mut lists = model::lists(request, level);
