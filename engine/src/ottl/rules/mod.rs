@@ -15,8 +15,7 @@ use trunkline_proto::{
     batch::{Data, Error, Level},
 };
 
-use super::{Kind, Refused, Warnings, known, warn_of_experimental};
-use super::{Refused, Said, emptied::retain, known, warn_of_experimental};
+use super::{Kind, Refused, Warnings, emptied::retain, known, warn_of_experimental};
 use crate::{
     component::RequestContext,
     telemetry::{
