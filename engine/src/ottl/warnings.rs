@@ -242,8 +242,7 @@ mod tests {
         let lines = Lines::default();
         let all = tracing_subscriber::registry().with(lines.clone());
         tracing::subscriber::with_default(all, run);
-        let lines = lines.0.lock().unwrap().clone();
-        lines
+        std::mem::take(&mut *lines.0.lock().unwrap())
     }
 
     #[test]

@@ -14,11 +14,9 @@
 //!   `kernels` finds what editors have, `share` what statements have in common; `describe` tells
 //!   people of it;
 //! - running it: `chunks` goes through the rows, `gate` asks the conditions of a group, `eval`,
-//!   `calls`, `conditions` and `actions` run expressions, with `patterns` and `simple` for
-//!   patterns, `editors` and `maps` edit single values and whole maps; `constant` has what needs
-//!   no column at all;
 //!   `calls`, `conditions`, `keyed` (computed keys) and `actions` run expressions, with `patterns`
-//!   and `simple` for patterns; `editors` and `maps` edit single values and whole maps;
+//!   and `simple` for patterns, `editors` and `maps` edit single values and whole maps; `constant`
+//!   has what needs no column at all;
 //! - `cells` is what columns hold, `state` what is kept.
 
 mod actions;
