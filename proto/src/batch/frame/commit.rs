@@ -329,11 +329,21 @@ impl Frame {
                 }
             } else {
                 let number = entry.slot & !FIELD;
-                if self.changed >> number & 1 == 0 || !self.is_changed(number, position) {
+                if self.changed >> number & 1 == 0 {
                     continue;
                 }
-                of.keep(data, kept, entry.head)?;
-                self.put_changed(data, number, position, Some(entry), scratch)?;
+                if let Some(field) = self.simple(number) {
+                    if !self.was_changed(field, position) {
+                        continue;
+                    }
+                    of.keep(data, kept, entry.head)?;
+                    self.put_field(data, field, position, scratch)?;
+                } else if self.is_changed(number, position) {
+                    of.keep(data, kept, entry.head)?;
+                    self.put_changed(data, number, position, Some(entry), scratch)?;
+                } else {
+                    continue;
+                }
             }
             kept = entry.end;
         }

@@ -229,18 +229,22 @@ impl Frame {
         }
     }
 
-    fn was_changed(&self, field: &FieldSlot, position: usize) -> bool {
+    #[inline(always)]
+    pub(super) fn was_changed(&self, field: &FieldSlot, position: usize) -> bool {
         let state = self.column(field.slot.into()).state(position);
         matches!(state, state::REPLACED | state::NEW)
     }
 
-    /// Whether a field of a row, or one in the message that it is, was changed.
+    /// The field with a number, if it is the only one and lies in no message.
+    #[inline(always)]
+    pub(super) fn simple(&self, number: u32) -> Option<&FieldSlot> {
+        let at = self.simple.get(number as usize)?;
+        self.fields.get(usize::from(*at))
+    }
+
+    /// Whether a field in the message that is a row's field was changed.
     #[inline]
     pub(super) fn is_changed(&self, number: u32, position: usize) -> bool {
-        let one = self.simple.get(number as usize).copied();
-        if let Some(field) = self.fields.get(usize::from(one.unwrap_or(u16::MAX))) {
-            return self.was_changed(field, position);
-        }
         let mut of = self.fields.iter().filter(|field| field.number == number);
         of.any(|field| self.was_changed(field, position))
     }
@@ -327,7 +331,7 @@ impl Frame {
     }
 
     /// Appends a field of the entity itself.
-    fn put_field(
+    pub(super) fn put_field(
         &self,
         data: &mut Data,
         field: &FieldSlot,
