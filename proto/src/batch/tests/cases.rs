@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Batch, Signal,
     batch::{AttributeEdit, Error, Field, Level, Selection, Source, Value, When},
+    wire::{DecodeError, DecodeErrorKind, MAX_DEPTH, put_bytes},
 };
 
 #[test]
@@ -368,5 +369,27 @@ fn spans_that_look_alike_are_read_as_each_would_be_alone() {
                 .unwrap();
         }
         assert_eq!(together.to_protobuf(), alone.to_protobuf(), "{seed}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_no_level_of_its_own() {
+    // Around the body of a log record there are three messages; each list is two more.
+    let lists = (MAX_DEPTH - 4) / 2;
+    for (lists, refused) in [(lists, false), (lists + 1, true)] {
+        let wrap = |inner: &[u8], number: u32| {
+            let mut out = Vec::new();
+            put_bytes(&mut out, number, inner);
+            out
+        };
+        let mut body = wrap(b"unknown", 31);
+        for _ in 0..lists {
+            body = wrap(&wrap(&body, 1), 5);
+        }
+        let bytes = wrap(&wrap(&wrap(&wrap(&body, 5), 2), 2), 1);
+        let batch = Batch::from_protobuf(Signal::Logs, bytes.into()).unwrap();
+        let depth = |error: DecodeError| error.kind == DecodeErrorKind::Depth;
+        assert_eq!(batch.validate().is_err_and(depth), refused, "{lists}");
+        assert_eq!(batch.validate().is_ok(), !refused, "{lists}");
     }
 }
