@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     functions,
     program::{Args, Argument, Call},
+    run,
     types::Type,
     value::Value,
 };
@@ -145,6 +146,32 @@ impl Exec<'_> {
             )),
             (Take::Nanos, (kind::INT, _)) => Ok(cell),
             (Take::Int(_) | Take::Nanos, _) => Err(wanted("int64")),
+            (Take::Elapsed, (kind::INT, bits)) => match i64::try_from(bits) {
+                Ok(_) => Ok(cell),
+                Err(_) => Err(Failure::Function(run::NEGATIVE_DURATION.to_owned())),
+            },
+            (Take::Index, (kind::INT, bits)) => match bits as i64 {
+                index if index < i64::from(i32::MAX) => {
+                    Ok((kind::INT, i64::from(index as i32) as u64))
+                }
+                _ => Err(Failure::Function(run::INDEX_TOO_LARGE.to_owned())),
+            },
+            (Take::Elapsed | Take::Index, _) => Err(wanted("int64")),
+            (Take::Dictionary, (kind::STRING, bits)) => {
+                if let Some((_, index)) = self.state.interned.filter(|(of, _)| *of == bits) {
+                    return Ok((kind::INT, index));
+                }
+                // Text of the request may move when it grows.
+                let mut text = std::mem::take(&mut self.state.text);
+                text.clear();
+                text.extend_from_slice(self.bytes(bits));
+                let index = self.data.intern_string(&text);
+                self.state.text = text;
+                let index = index? as u64;
+                self.state.interned = Some((bits, index));
+                Ok((kind::INT, index))
+            }
+            (Take::Dictionary, _) => Err(wanted("string")),
             (Take::Time, (TIME, bits)) => Ok((kind::INT, bits)),
             (Take::Time, (BOXED, index)) => match self.state.boxed_value(index) {
                 Some(Value::Time(time)) => Ok((kind::INT, time.unix_nanos() as u64)),

@@ -13,7 +13,7 @@ use super::{
     lower::Lower,
 };
 use crate::{
-    contexts::Store,
+    contexts::{Context, Store},
     failure::Failure,
     functions::Build,
     program::{Argument, Call, KeyNode, Node, PathNode},
@@ -221,6 +221,11 @@ impl Exec<'_> {
             let (value, assigned) = tree::assigned(&value);
             // What was made on the way stays.
             let wrote = index::write(&mut tree, keys, value);
+            // In attributes of the dictionary of profiles what fails changes nothing.
+            let interned = matches!(self.context, Context::Profile | Context::ProfileSample);
+            if interned && spot.of != Of::Cache {
+                assigned.clone().and(wrote.clone())?;
+            }
             tree.encode(&mut any);
             result = wrote.and(assigned);
         }

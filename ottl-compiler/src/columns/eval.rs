@@ -321,6 +321,30 @@ impl<'a> Exec<'a> {
                     exec.text(name.unwrap_or_default().as_bytes())
                 })
             }
+            Form::Dictionary => {
+                let mut last = None;
+                let found = self.each(selection, |exec, p| {
+                    let (_, index) = exec.view(of).get(p);
+                    if let Some((_, text)) = last.filter(|(of, _)| *of == index) {
+                        return Ok(text);
+                    }
+                    match Frame::dictionary_text(exec.data, index as i32) {
+                        Ok(text) => {
+                            last = Some((index, text));
+                            Ok(text)
+                        }
+                        // The evaluator by rows says what is wrong.
+                        Err(_) => {
+                            exec.frame.give_up(p);
+                            Ok((kind::NIL, 0))
+                        }
+                    }
+                });
+                if self.frame.any_odd() {
+                    selection.retain(|p| !self.frame.is_odd(*p));
+                }
+                found
+            }
             Form::Text => self.each(selection, |exec, p| match exec.view(of).get(p) {
                 text @ (kind::STRING, _) => Ok(text),
                 other => {
@@ -514,7 +538,7 @@ pub(super) fn above(data: &Data, level: Level, row: u32, wanted: Level) -> Optio
     while level != wanted {
         row = data.parent(level, row)?;
         level = match level {
-            Level::Event | Level::Link | Level::DataPoint => Level::Item,
+            Level::Event | Level::Link | Level::DataPoint | Level::Sample => Level::Item,
             Level::Item => Level::Scope,
             Level::Scope => Level::Resource,
             _ => return None,

@@ -81,6 +81,8 @@ pub(super) enum Form {
     DeprecatedKindText,
     /// Any value as text.
     Text,
+    /// The index of a string of the dictionary that profiles share, as that string.
+    Dictionary,
 }
 
 /// A converter's call.
@@ -199,6 +201,12 @@ pub(super) enum Take {
     Time,
     SpanId,
     TraceId,
+    /// How long something takes, in nanoseconds.
+    Elapsed,
+    /// The index of something in the dictionary that profiles share.
+    Index,
+    /// A string, of which that dictionary has the index.
+    Dictionary,
 }
 
 /// Which attributes stay.

@@ -40,7 +40,7 @@ impl Lower {
         }
         let (slot, take) = self.target(target)?;
         let (take, zero) = match take {
-            Take::Int(_) | Take::Nanos => (take, Value::Int(0)),
+            Take::Int(_) | Take::Nanos | Take::Elapsed | Take::Index => (take, Value::Int(0)),
             // Go's zero time, as nanoseconds.
             Take::Time => {
                 let zero = functions::ZERO_TIME.unix_nanos();
@@ -48,7 +48,7 @@ impl Lower {
             }
             Take::SpanId => (take, Value::SpanId([0; 8])),
             Take::TraceId => (take, Value::TraceId([0; 16])),
-            Take::Text | Take::Attribute | Take::Body => return None,
+            Take::Text | Take::Dictionary | Take::Attribute | Take::Body => return None,
         };
         let value = self.constant_expr(&zero)?;
         Some(Action::Set { slot, take, value })
@@ -186,6 +186,9 @@ impl Lower {
                     Store::Time(field) => (field, Take::Time),
                     Store::TraceId(field) => (field, Take::TraceId),
                     Store::SpanId(field) => (field, Take::SpanId),
+                    Store::Nanos(field) => (field, Take::Elapsed),
+                    Store::Index(field) => (field, Take::Index),
+                    Store::DictionaryText(field) => (field, Take::Dictionary),
                     _ => return None,
                 };
                 Some((self.field(field)?, take))

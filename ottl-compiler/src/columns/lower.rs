@@ -420,7 +420,12 @@ impl Lower {
 /// The field that a path shows, and in what form.
 fn form_of(store: Store) -> Option<(Field, Form)> {
     Some(match store {
-        Store::Text(field) | Store::Int(field, _) | Store::UnixNano(field) => (field, Form::Plain),
+        Store::Text(field)
+        | Store::Int(field, _)
+        | Store::UnixNano(field)
+        | Store::Nanos(field)
+        | Store::Index(field) => (field, Form::Plain),
+        Store::DictionaryText(field) => (field, Form::Dictionary),
         Store::TraceState => (Field::TraceState, Form::Plain),
         Store::Time(field) => (field, Form::Time),
         Store::SpanId(field) => (field, Form::SpanId),

@@ -116,6 +116,7 @@ pub(super) fn signal_of(context: Context) -> Option<Signal> {
         Context::Span | Context::SpanEvent => Signal::Traces,
         Context::Metric | Context::DataPoint => Signal::Metrics,
         Context::Log => Signal::Logs,
+        Context::Profile | Context::ProfileSample => Signal::Profiles,
         _ => return None,
     })
 }

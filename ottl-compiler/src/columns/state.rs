@@ -18,6 +18,8 @@ pub(super) struct State {
     pub boxed: Boxed,
     /// Somewhere to write a text.
     pub text: Vec<u8>,
+    /// The text that came into the dictionary of profiles last, and its index.
+    pub interned: Option<(u64, u64)>,
     /// Columns over what is around the rows, and whether they are loaded.
     pub around: Vec<(bool, Column)>,
     /// By position, the first position in the same entity.
@@ -54,6 +56,7 @@ impl State {
     pub fn begin(&mut self, rows: usize, arounds: usize, memos: usize, shared: usize) {
         self.depth = 0;
         self.boxed.clear();
+        self.interned = None;
         if self.around.len() < arounds {
             self.around.resize_with(arounds, Default::default);
         }

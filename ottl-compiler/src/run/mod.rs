@@ -26,7 +26,7 @@ pub use sequence::{Counts, ErrorMode, RowFailure, Stopped, run};
 pub(crate) use sequence::{Pass, run_timed, weight};
 pub(crate) use target::Alone;
 pub use target::{Entries, Target};
-pub(crate) use write::{owned_entries, whole_map};
+pub(crate) use write::{INDEX_TOO_LARGE, NEGATIVE_DURATION, owned_entries, whole_map};
 
 use crate::{contexts::Context, failure::Failure, value::Value};
 

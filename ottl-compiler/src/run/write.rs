@@ -23,6 +23,10 @@ use crate::{
     },
 };
 
+/// What is wrong with a duration below zero, and with an index of more than 31 bits.
+pub(crate) const NEGATIVE_DURATION: &str = "duration_unix_nano must be non-negative";
+pub(crate) const INDEX_TOO_LARGE: &str = "exceeded max value";
+
 impl Row<'_> {
     /// Writes a value to a path.
     ///
@@ -133,9 +137,7 @@ impl Row<'_> {
             Store::Nanos(field) => match *value {
                 Value::Int(value) => match u64::try_from(value) {
                     Ok(value) => self.put(level, row, field, Some(FieldValue::Uint(value))),
-                    Err(_) => Err(Failure::Function(
-                        "duration_unix_nano must be non-negative".to_owned(),
-                    )),
+                    Err(_) => Err(Failure::Function(NEGATIVE_DURATION.to_owned())),
                 },
                 _ => Err(wrong("int64")),
             },
@@ -144,7 +146,7 @@ impl Row<'_> {
                     let index = FieldValue::Int(i64::from(value as i32));
                     self.put(level, row, field, Some(index))
                 }
-                Value::Int(_) => Err(Failure::Function("exceeded max value".to_owned())),
+                Value::Int(_) => Err(Failure::Function(INDEX_TOO_LARGE.to_owned())),
                 _ => Err(wrong("int64")),
             },
             Store::ProfileId(field) => match value {

@@ -98,8 +98,13 @@ impl Data {
     /// [`Error::NotApplicable`] for other signals, [`Error::Index`] when there is no such
     /// string, [`Error::Decode`] when the dictionary is not valid.
     pub fn dictionary_string(&mut self, index: i32) -> Result<&[u8], Error> {
-        let (start, end) = address(&self.dictionary()?.strings, Table::Strings, index)?;
+        let (start, end) = self.dictionary_address(index)?;
         Ok(self.bytes(start, end))
+    }
+
+    /// The address of a string of the dictionary.
+    pub(super) fn dictionary_address(&mut self, index: i32) -> Result<(u32, u32), Error> {
+        address(&self.dictionary()?.strings, Table::Strings, index)
     }
 
     /// The index of a string in the dictionary, to which it is added if it is not there.

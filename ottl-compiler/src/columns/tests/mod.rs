@@ -5,6 +5,7 @@
 mod cases;
 mod constant;
 mod fallback;
+pub(crate) mod profiles;
 mod programs;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub(crate) fn signal_of(context: Context) -> Signal {
     match context {
         Context::Span | Context::SpanEvent => Signal::Traces,
         Context::Metric | Context::DataPoint | Context::Exemplar => Signal::Metrics,
+        Context::Profile | Context::ProfileSample => Signal::Profiles,
         _ => Signal::Logs,
     }
 }
@@ -76,7 +78,10 @@ fn outcome(
     failures.sort();
     // A string that was cut within a character cannot be decoded.
     let left = Random::decode(batch.signal(), &batch.to_protobuf()).ok();
-    let left = left.map(Random::with_holders);
+    let left = left.map(Random::with_holders).map(|left| match left {
+        Random::Profiles(request) => Random::Profiles(profiles::resolved(request)),
+        left => left,
+    });
     let stopped = result
         .err()
         .map(|stopped| format!("{} {stopped}", stopped.row));

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use trunkline_proto::batch::tests::generate::{Request as Random, Rng};
+use trunkline_proto::{
+    Signal,
+    batch::tests::generate::{Request as Random, Rng},
+};
 
 use super::{Executor, hold, random, signal_of};
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
 };
 
 /// More paths than those that everything is tried on.
-const MORE: [(Context, &[&str]); 6] = [
+const MORE: [(Context, &[&str]); 8] = [
     (
         Context::Span,
         &[
@@ -96,6 +99,43 @@ const MORE: [(Context, &[&str]); 6] = [
             "resource.schema_url",
             "resource.attributes",
             "otelcol.client.addr",
+        ],
+    ),
+    (
+        Context::Profile,
+        &[
+            "profile.attributes[\"a\"]",
+            "profile.attributes[\"b\"]",
+            "profile.attributes[\"new\"]",
+            "profile.attributes[\"k\"]",
+            "profile.attributes",
+            "profile.original_payload_format",
+            "profile.period",
+            "profile.time",
+            "profile.time_unix_nano",
+            "profile.duration",
+            "profile.sample_type.type",
+            "profile.period_type.unit",
+            "profile.profile_id.string",
+            "profile.dropped_attributes_count",
+            "resource.attributes[\"a\"]",
+            "resource.attributes[\"b\"]",
+            "scope.name",
+        ],
+    ),
+    (
+        Context::ProfileSample,
+        &[
+            "profilesample.attributes[\"a\"]",
+            "profilesample.attributes[\"b\"]",
+            "profilesample.attributes[\"new\"]",
+            "profilesample.attributes",
+            "profilesample.link_index",
+            "profilesample.values",
+            "profile.attributes[\"a\"]",
+            "profile.period",
+            "profile.sample_type.unit",
+            "resource.attributes[\"a\"]",
         ],
     ),
     (
@@ -274,6 +314,8 @@ fn map_of(context: Context) -> &'static str {
         Context::SpanEvent => "spanevent.attributes",
         Context::DataPoint => "datapoint.attributes",
         Context::Metric => "metric.metadata",
+        Context::Profile => "profile.attributes",
+        Context::ProfileSample => "profilesample.attributes",
         Context::Resource => "resource.attributes",
         Context::Scope => "scope.attributes",
         _ => "log.attributes",
@@ -381,11 +423,12 @@ pub(super) fn without_duplicates(request: &mut Random) {
                 dedup!(log.attributes);
             }
         }
-        _ => {}
+        Random::Profiles(request) => super::profiles::without_duplicates(request),
+        Random::Metrics(_) => {}
     }
 }
 
-const CONTEXTS: [Context; 7] = [
+const CONTEXTS: [Context; 9] = [
     Context::Span,
     Context::Log,
     Context::SpanEvent,
@@ -393,7 +436,18 @@ const CONTEXTS: [Context; 7] = [
     Context::Metric,
     Context::Resource,
     Context::Scope,
+    Context::Profile,
+    Context::ProfileSample,
 ];
+
+/// A signal whose requests have rows of a context.
+fn signal_with(context: Context, r: &mut Rng) -> Signal {
+    match context {
+        // Of profiles, they may refer to the dictionary.
+        Context::Resource | Context::Scope if r.one_in(2) => Signal::Profiles,
+        _ => signal_of(context),
+    }
+}
 
 /// Paths into the scratch map.
 fn cached(context: Context) -> &'static [&'static str] {
@@ -472,7 +526,7 @@ fn run_random(seed: u64, rounds: usize) {
     let mut reached = BTreeSet::new();
     for round in 0..rounds {
         // Spans and log records are what most statements are about.
-        let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 0, 5, 2, 3, 4, 5, 2, 6][round % 14]];
+        let context = CONTEXTS[[0, 1, 0, 1, 0, 1, 0, 5, 2, 3, 4, 5, 2, 6, 7, 8, 7][round % 17]];
         let mut paths = paths(context);
         match r.one_in(3) {
             true => paths.extend(cached(context)),
@@ -509,7 +563,7 @@ fn run_random(seed: u64, rounds: usize) {
         shared += usize::from(executor.describe().iter().any(shares));
         reached.extend(nodes(&executor));
         for _ in 0..3 {
-            let batch = random(signal_of(context), r);
+            let batch = random(signal_with(context, r), r);
             failed += hold(&program, &mut executor, &batch);
             ran += 1;
         }
@@ -558,7 +612,7 @@ fn the_first_condition_that_holds_is_found_as_by_rows() {
     let r = &mut Rng::new(8);
     let mut looked_up = 0;
     for round in 0..300 {
-        let context = CONTEXTS[[0, 1, 5, 5, 6, 2][round % 6]];
+        let context = CONTEXTS[[0, 1, 5, 5, 6, 2, 7, 8][round % 8]];
         let paths = paths(context);
         let conditions = table(context, &paths, r);
         let sources: Vec<&str> = conditions.iter().map(String::as_str).collect();
@@ -569,7 +623,7 @@ fn the_first_condition_that_holds_is_found_as_by_rows() {
         let found = |of: &&Described| of.mark == Mark::PerDistinctValue;
         looked_up += described.iter().filter(found).count();
         for _ in 0..3 {
-            let batch = random(signal_of(context), r);
+            let batch = random(signal_with(context, r), r);
             hold(&program, &mut executor, &batch);
         }
     }

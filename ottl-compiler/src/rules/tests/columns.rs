@@ -8,9 +8,12 @@ use trunkline_proto::batch::{
 };
 
 use super::*;
-use crate::run::{Counts, Selected};
+use crate::{
+    columns::tests::profiles::comparable,
+    run::{Counts, Selected},
+};
 
-const RULES: [(Signal, &str); 3] = [
+const RULES: [(Signal, &str); 4] = [
     (
         Signal::Traces,
         r#"
@@ -48,6 +51,20 @@ log.attributes["b"] == nil > set(log.attributes["b"], log.attributes["a"] + 1), 
 log.flags == 0 or log.attributes["c"] == "b" > route("d")
 "#,
     ),
+    (
+        Signal::Profiles,
+        r#"
+profile.sample_type.type == "a" and profile.period > 0 > route("typed")
+profilesample.attributes["a"] != nil > set(profilesample.attributes["b"], profile.attributes["a"]), delete(profilesample.attributes["a"])
+profilesample.attributes["b"] + 1 > 2 > drop("sums")
+profile.attributes["bb"] != nil > set(profile.attributes["c"], len(profile.attributes["bb"])), set(profile.original_payload_format, "x")
+link_index == 2 > set(profilesample.attributes["late"], profile.period_type.unit), route("linked")
+duration > 5 > keep()
+resource.attributes["a"] != nil > set(resource.attributes["c"], 1)
+true > keep_keys(profile.attributes, ["a", "bb", "c"])
+profilesample.attributes["service.name"] == nil > drop()
+"#,
+    ),
 ];
 
 fn rows(set: &Selected) -> Vec<u32> {
@@ -74,7 +91,7 @@ fn apply(runner: &mut Runner, batch: &Batch, mode: ErrorMode) -> Outcome {
     // Attributes that are rewritten stay in their place or move behind the other fields.
     let left = result.is_ok().then(|| {
         let left = Random::decode(batch.signal(), &batch.to_protobuf()).ok();
-        format!("{:?}", left.map(Random::with_holders))
+        format!("{:?}", left.map(Random::with_holders).map(comparable))
     });
     let result = result.map(|Progress { fates, counts, .. }| {
         let dropped = fates.dropped.iter();

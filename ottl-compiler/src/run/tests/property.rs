@@ -6,7 +6,7 @@ use trunkline_proto::batch::tests::generate::{Request as Random, Rng, rewrite};
 use super::*;
 
 /// Targets, and values to put there; every pair is tried.
-pub(crate) const TARGETS: [(Context, &[&str]); 7] = [
+pub(crate) const TARGETS: [(Context, &[&str]); 9] = [
     (
         Context::Resource,
         &[
@@ -65,6 +65,28 @@ pub(crate) const TARGETS: [(Context, &[&str]); 7] = [
             "metric.is_monotonic",
             "metric.metadata[\"x\"]",
             "metric.data_points",
+        ],
+    ),
+    (
+        Context::Profile,
+        &[
+            "profile.attributes[\"a\"][\"b\"]",
+            "profile.attributes",
+            "profile.sample_type",
+            "profile.sample_type.type",
+            "profile.original_payload",
+            "profile.profile_id.string",
+            "profile.attribute_indices",
+            "profile.period",
+        ],
+    ),
+    (
+        Context::ProfileSample,
+        &[
+            "profilesample.attributes[\"a\"]",
+            "profilesample.values",
+            "profilesample.timestamps",
+            "profilesample.link_index",
         ],
     ),
     (
@@ -132,6 +154,7 @@ fn whatever_the_data_statements_leave_a_valid_request() {
         let signal = match context {
             Context::Log | Context::Resource => Signal::Logs,
             Context::Metric | Context::DataPoint => Signal::Metrics,
+            Context::Profile | Context::ProfileSample => Signal::Profiles,
             _ => Signal::Traces,
         };
         let mut statements = Vec::new();

@@ -76,6 +76,9 @@ impl Frame {
         if is_holder(self.level) {
             return self.commit_holders(data);
         }
+        if data.is_interned(self.level) {
+            return self.commit_interned(data);
+        }
         let rows = std::mem::take(&mut self.rows);
         let mut scratch = std::mem::take(&mut self.scratch);
         let result = self.write_rows(data, &rows, &mut scratch);

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The field of a row that is its resource or scope.
-const MESSAGE: u32 = 1;
+pub(super) const MESSAGE: u32 = 1;
 
 /// Whether rows of a level hold their attributes in a message of their own.
 pub(super) fn is_holder(level: Level) -> bool {

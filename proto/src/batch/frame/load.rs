@@ -9,6 +9,7 @@ use super::{
     kind, span,
 };
 use crate::{
+    Signal,
     batch::{
         Data, Error, Level, Value,
         data::{ARENA, NONE},
@@ -56,8 +57,14 @@ impl Frame {
         }
         let number = self.level.attributes(self.signal, None);
         let plain = number.map(|(_, number)| number);
+        let interned = data.is_interned(self.level);
+        let referring = data.signal == Signal::Profiles && is_holder(self.level);
+        if interned {
+            self.table.begin();
+        }
         for (position, row) in rows.iter().enumerate() {
             let number = match plain {
+                _ if interned => Some(0),
                 Some(number) => Some(number),
                 None => {
                     let kind = data.type_of(self.level, *row);
@@ -66,6 +73,8 @@ impl Frame {
                 }
             };
             let walked = match number {
+                Some(_) if interned => self.walk_interned(data, position, *row),
+                Some(number) if referring => self.walk_referring(data, position, *row, number),
                 Some(number) => self.walk(data, position, *row, number),
                 None => Err(Odd),
             };
@@ -77,7 +86,13 @@ impl Frame {
         Ok(())
     }
 
-    fn walk(&mut self, data: &Data, position: usize, row: u32, number: u32) -> Result<(), Odd> {
+    pub(super) fn walk(
+        &mut self,
+        data: &Data,
+        position: usize,
+        row: u32,
+        number: u32,
+    ) -> Result<(), Odd> {
         if is_holder(self.level) {
             return self.walk_holder(data, position, row, number);
         }
@@ -390,7 +405,7 @@ fn load_last(buf: &[u8], at: usize) -> u64 {
 /// An attribute in the ordinary way: where its key is and how long, where its value begins.
 /// Anything but a key and then a value is odd.
 #[inline(never)]
-fn entry(buf: &[u8], body: usize, next: usize) -> Result<(usize, usize, usize), Odd> {
+pub(super) fn entry(buf: &[u8], body: usize, next: usize) -> Result<(usize, usize, usize), Odd> {
     let mut fields = Fields::new(buf, body, next);
     let mut field = |number| match fields.next() {
         Some(Ok(field)) if field.number == number && field.wire == WireType::Len => Ok(field),

@@ -72,6 +72,17 @@ impl Scratch {
         true
     }
 
+    /// Where in the arena that lies which was made last for a slot, if it was this.
+    pub fn known(
+        &self,
+        slot: usize,
+        (kind, bits, number): (u8, u64, u8),
+    ) -> Option<(usize, usize)> {
+        let made = self.made.get(slot)?;
+        let same = made.bits == bits && (made.kind, made.number) == (kind, number);
+        (same && made.end != 0).then_some((made.start, made.end))
+    }
+
     #[inline(always)]
     fn made(&mut self, data: &Data, slot: usize, (kind, bits, number): (u8, u64, u8), at: usize) {
         if let Some(made) = self.made.get_mut(slot) {

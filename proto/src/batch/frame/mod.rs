@@ -2,7 +2,7 @@
 //! program names, gathered in one walk over each row, and every change of them kept in the
 //! columns until [`Frame::commit`] writes each changed row anew, once. What a kernel makes of
 //! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`; what is
-//! different for resources and scopes in `holders`.
+//! different for resources and scopes in `holders`, for profiles and samples in `interned`.
 //! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`
 //! and `make`.
 //!
@@ -16,6 +16,7 @@ mod commit;
 mod entries;
 mod finder;
 mod holders;
+mod interned;
 mod load;
 mod make;
 mod maps;
@@ -60,6 +61,8 @@ pub struct Frame {
     /// Bit set of their numbers, and of those of which something was changed.
     watched: u32,
     changed: u32,
+    /// Where attributes are indices and anyone asks for some: the number of these, else 0.
+    indices: u32,
     others: Others,
     reads_only: bool,
     rows: Vec<u32>,
@@ -88,6 +91,8 @@ pub struct Frame {
     /// New values of entries without a slot.
     replacements: Vec<(u8, u64)>,
     scratch: make::Scratch,
+    /// Attributes of the dictionary of profiles.
+    table: interned::Table,
 }
 
 /// A field that is read.
@@ -129,6 +134,7 @@ impl Frame {
             simple: [NOT_SIMPLE; 32],
             watched: 0,
             changed: 0,
+            indices: 0,
             others,
             reads_only: false,
             rows: Vec::new(),
@@ -148,6 +154,7 @@ impl Frame {
             fixed: ZEROS,
             replacements: Vec::new(),
             scratch: make::Scratch::new(keys),
+            table: interned::Table::default(),
         };
         for (at, field) in fields.iter().enumerate() {
             let slot = (keys.len() + at) as u16;
@@ -166,6 +173,11 @@ impl Frame {
                 within,
                 layout,
             });
+        }
+        if interned::is_interned(signal, level) && (!keys.is_empty() || others != Others::None) {
+            let indices = Field::AttributeIndices.place(signal, level, None)?;
+            frame.indices = indices.number;
+            frame.watched |= 1 << indices.number;
         }
         frame
             .columns
@@ -189,7 +201,7 @@ impl Frame {
             Signal::Traces => &[Level::Item, Level::Event][..],
             Signal::Metrics => &[Level::Item, Level::DataPoint],
             Signal::Logs => &[Level::Item],
-            Signal::Profiles => &[],
+            Signal::Profiles => &[Level::Item, Level::Sample],
         };
         levels.contains(&level)
     }
