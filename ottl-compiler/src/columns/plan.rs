@@ -38,6 +38,9 @@ pub enum Reason {
     Structure,
     /// An editor, or a target, that has no kernel.
     NoKernel,
+    /// Indices into the dictionary of profiles are looked at, which depend on the order in which
+    /// rows add to it.
+    Indices,
     /// There are more columns than a frame holds.
     TooMany,
 }
@@ -53,6 +56,9 @@ impl Reason {
             }
             Reason::Structure => "an editor changes the list of rows",
             Reason::NoKernel => "the editor has no kernel for this target",
+            Reason::Indices => {
+                "indices into the dictionary depend on the order in which rows add to it"
+            }
             Reason::TooMany => "the statements name too many attributes",
         }
     }
@@ -161,6 +167,11 @@ fn dependent(program: &Program) -> Option<Reason> {
         if !around_read.iter().any(known) {
             around_read.push(read);
         }
+    }
+    let indices = |print: &Footprint| print.store == Store::Ints(Field::AttributeIndices);
+    let writes = |print: &Footprint| print.store == Store::Attributes;
+    if all().any(indices) && statements.iter().any(|of| of.writes.iter().any(writes)) {
+        return Some(Reason::Indices);
     }
     if program.adds_rows() {
         return Some(Reason::Structure);
