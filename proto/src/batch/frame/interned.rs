@@ -22,47 +22,54 @@ use crate::{
 /// The number of no field: where rows are walked over in which attributes do not lie.
 const NOWHERE: u32 = 0;
 
-/// Attributes of the dictionary, by index, as far as they were looked at.
+/// Attributes of the dictionary, as far as they were looked at in a load.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// The number of the load.
-    turn: u32,
     known: Vec<Known>,
+    /// By index, where among those known it is, if it is there: nothing is taken out.
+    places: Vec<u32>,
 }
+
+/// Indices for which places are kept from load to load, at most.
+const KEPT: usize = 1 << 16;
+
+/// Attributes that a row may have: an index takes a byte, and what is noted of it many.
+const MOST: usize = 4096;
 
 /// What a frame needs to know of an attribute of the dictionary.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// The load in which it was looked at, 0 for none.
-    turn: u32,
+    index: i32,
     /// Where its plain form lies.
     entry: Entry,
     kind: u8,
     bits: u64,
 }
 
-const UNKNOWN: Known = Known {
-    turn: 0,
-    entry: Entry {
-        slot: OTHER,
-        head: 0,
-        end: 0,
-        key: 0,
-        key_len: 0,
-        value: 0,
-        edit: STAYS,
-    },
-    kind: 0,
-    bits: 0,
-};
-
 impl Table {
     /// Begins a load, of a request that may be another one.
     pub fn begin(&mut self) {
-        self.turn = self.turn.wrapping_add(1);
-        if self.turn == 0 {
-            self.known.clear();
-            self.turn = 1;
+        self.known.clear();
+        if self.places.len() > KEPT {
+            self.places = Vec::new();
+        }
+    }
+
+    fn get(&self, index: i32) -> Option<Known> {
+        let place = self.places.get(usize::try_from(index).ok()?)?;
+        let known = self.known.get(*place as usize)?;
+        (known.index == index).then_some(*known)
+    }
+
+    /// Adds what is not there, of an index that the dictionary has.
+    fn add(&mut self, known: Known) {
+        let at = known.index as usize;
+        if self.places.len() <= at {
+            self.places.resize(at + 1, 0);
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            *place = self.known.len() as u32;
+            self.known.push(known);
         }
     }
 }
@@ -96,13 +103,14 @@ impl Frame {
         };
         // More text than a row may refer to is an error, as it is by rows.
         let (most, mut total) = (data.most(), 0);
-        let mut at = 0;
+        let (mut at, mut count) = (0, 0);
         while let Some((index, next)) = read_varint(data.bytes(key, end), at) {
             at = next;
+            count += 1;
             let known = self.resolve(data, index as i32)?;
             let len = known.entry.end - known.entry.head;
             total += len as usize;
-            if total > most {
+            if total > most || count > MOST {
                 return Err(Odd);
             }
             if known.entry.slot != OTHER {
@@ -123,10 +131,8 @@ impl Frame {
 
     /// What the attribute of the dictionary with this index is.
     fn resolve(&mut self, data: &mut Data, index: i32) -> Result<Known, Odd> {
-        let at = usize::try_from(index).map_err(|_| Odd)?;
-        let turn = self.table.turn;
-        if let Some(known) = self.table.known.get(at).filter(|known| known.turn == turn) {
-            return Ok(*known);
+        if let Some(known) = self.table.get(index) {
+            return Ok(known);
         }
         let (head, end) = data.plain_entry(index).map_err(|_| Odd)?;
         let whole = data.bytes(head, end);
@@ -140,7 +146,7 @@ impl Frame {
         let from = head + from as u32;
         let (kind, bits) = value(data, from, end).ok_or(Odd)?;
         let known = Known {
-            turn,
+            index,
             entry: Entry {
                 slot,
                 head,
@@ -153,13 +159,7 @@ impl Frame {
             kind,
             bits,
         };
-        let table = &mut self.table.known;
-        if table.len() <= at {
-            table.resize(at + 1, UNKNOWN);
-        }
-        if let Some(place) = table.get_mut(at) {
-            *place = known;
-        }
+        self.table.add(known);
         Ok(known)
     }
 
