@@ -76,7 +76,8 @@ pub fn resolved(mut request: ExportProfilesServiceRequest) -> ExportProfilesServ
                 *index = -1;
                 continue;
             };
-            let mut value = found.value.clone();
+            // A value that is empty is like none.
+            let mut value = Some(found.value.clone().unwrap_or_default());
             value.iter_mut().for_each(|any| resolve_value(strings, any));
             let entry = KeyValueAndUnit {
                 key_strindex: put_string(new, found.key_strindex),
