@@ -127,7 +127,7 @@ fn resolve_pair(
 }
 
 /// Whether a `KeyValue` refers to strings: with its key, its value or what that holds.
-pub(super) fn key_value_refers(key_value: &[u8]) -> Result<bool, DecodeError> {
+fn key_value_refers(key_value: &[u8]) -> Result<bool, DecodeError> {
     let inner = KeyValue::read(key_value)?;
     Ok(key_reference(key_value)? != 0
         || match inner.split {

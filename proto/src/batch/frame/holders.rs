@@ -12,9 +12,8 @@ use super::{
     make::put_layout,
 };
 use crate::{
-    Signal,
-    batch::{Data, Error, Level, pieces::Piece, references::key_value_refers},
-    wire::{DecodeError, Fields, put_bytes},
+    batch::{Data, Error, Level, pieces::Piece},
+    wire::put_bytes,
 };
 
 /// The field of a row that is its resource or scope.
@@ -25,20 +24,9 @@ pub(super) fn is_holder(level: Level) -> bool {
     matches!(level, Level::Resource | Level::Scope)
 }
 
-/// Whether any attribute of a message, which are its fields of this number, refers to strings.
-fn refers(message: &[u8], number: u32) -> Result<bool, DecodeError> {
-    for field in Fields::all(message) {
-        let field = field?;
-        if field.number == number && key_value_refers(field.bytes(message))? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 impl Frame {
-    /// Loads the message of a row. One that came in several pieces is odd, and one that refers to
-    /// the strings of a dictionary: what its attributes are cannot be seen from them.
+    /// Loads the message of a row. One that came in several pieces is odd. Such as may refer to
+    /// the strings of a dictionary are in `interned`.
     pub(super) fn walk_holder(
         &mut self,
         data: &Data,
@@ -53,10 +41,6 @@ impl Frame {
         match found.map_err(|_| Odd)?.as_slice() {
             [] => Ok(()),
             [Piece::Run { start, end }] => {
-                let message = data.bytes(*start, *end);
-                if data.signal == Signal::Profiles && refers(message, number).map_err(|_| Odd)? {
-                    return Err(Odd);
-                }
                 self.walk_run(data, position, (*start, *end), number, &mut 0)
             }
             _ => Err(Odd),
