@@ -22,6 +22,9 @@ use crate::wire::ask_for;
 /// A run of bytes that stay is copied if it is no longer; longer ones stay where they are.
 const COPIED: u32 = 4096;
 
+/// What follows the last row of what is around it is copied if it is no longer.
+const TAIL: u32 = 1024;
+
 /// How far behind the beginning of a row the end of the next one lies, most likely.
 const NEXT: usize = 1024;
 
@@ -146,6 +149,9 @@ impl Frame {
                 result = self
                     .write_row(data, position, (*row, number), entries, scratch, to_write)
                     .and_then(|()| self.put_row(data, *row, &out, begin, &mut parent));
+                if result.is_ok() {
+                    self.put_tails(data, *row);
+                }
                 if result.is_err() {
                     data.arena.truncate(begin);
                     break;
@@ -245,6 +251,46 @@ impl Frame {
             *slot = patch;
         }
         Ok(())
+    }
+
+    /// Where a row is the last one of what is around it, copies what follows it there behind it:
+    /// a few bytes, such as the URL of a schema, which would be a piece of their own.
+    fn put_tails(&self, data: &mut Data, row: u32) {
+        let (mut level, mut row) = (self.level, row);
+        while level != Level::Resource {
+            let above = level.parent();
+            let rows = data.level(level);
+            let Some(&parent) = rows.parent.get(row as usize) else {
+                return;
+            };
+            if rows.parent.get(row as usize + 1) == Some(&parent) {
+                return;
+            }
+            let patch = data.level(above).patch.get(parent as usize).copied();
+            let Some(patch) = data.patches.get(patch.unwrap_or(NONE) as usize) else {
+                return;
+            };
+            let last = (patch.first + patch.len).wrapping_sub(1) as usize;
+            match data.pieces.get(last) {
+                Some(&Piece::Run { start, end })
+                    if start & ARENA == 0
+                        && end - start <= TAIL
+                        && data.arena.len() + BLOCK + (TAIL as usize) < ARENA as usize =>
+                {
+                    let at = data.arena.len() as u32 | ARENA;
+                    copy_run(&data.payload, &mut data.arena, start, end);
+                    if let Some(piece) = data.pieces.get_mut(last) {
+                        *piece = Piece::Run {
+                            start: at,
+                            end: at + (end - start),
+                        };
+                    }
+                }
+                Some(Piece::Child { .. }) => {}
+                _ => return,
+            }
+            (level, row) = (above, parent);
+        }
     }
 
     /// Writes a row as it is now; `number` is that of its attributes' field.
