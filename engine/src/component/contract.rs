@@ -102,4 +102,10 @@ pub trait Consumer {
     fn judges(&self) -> bool {
         false
     }
+
+    /// Whether somebody looks at the bytes of what comes here, rather than passing them on: then a
+    /// request is best worked on while it is near, before the next one is read.
+    fn looks_inside(&self) -> bool {
+        false
+    }
 }

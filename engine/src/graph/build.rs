@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     component::{ComponentId, Consumer, CoreContext, PipelineId},
-    config::Settings,
+    config::{Component, Settings},
     connectors, exporters, processors, receivers,
     receivers::otlp::ingest::{Ingest, Moving},
     runtime::mesh::Mesh,
@@ -186,10 +186,18 @@ impl<'a> Builder<'a> {
         let ledger = Rc::new(self.ledger.pipeline(self.core.core, &id.to_string()));
         let fan_out = FanOut::over(ends)
             .ok_or_else(|| format!("service::pipelines::{id}: must have at least one exporter"))?;
-        let batches = pipeline.processors.iter().any(|id| {
-            let component = settings.processors.get(id);
-            component.is_some_and(|c| c.config::<processors::batch::config::Config>().is_some())
-        });
+        let components = || {
+            let ids = pipeline.processors.iter();
+            ids.filter_map(|id| settings.processors.get(id))
+        };
+        let batch = |of: &Component| of.config::<processors::batch::config::Config>().is_some();
+        let limiter = |of: &Component| {
+            let config = of.config::<processors::memory_limiter::config::Config>();
+            config.is_some()
+        };
+        let batches = components().any(batch);
+        let looks_inside =
+            fan_out.looks_inside() || components().any(|of| !batch(of) && !limiter(of));
         let mut next: Rc<dyn Consumer> = Rc::new(Exit {
             ledger: ledger.clone(),
             in_hand: (!batches).then(|| self.core.in_hand.clone()),
@@ -198,7 +206,11 @@ impl<'a> Builder<'a> {
         for processor in pipeline.processors.iter().rev() {
             next = self.processor(processor, id, &ledger, next)?;
         }
-        let entry: Rc<dyn Consumer> = Rc::new(Entry { ledger, next });
+        let entry: Rc<dyn Consumer> = Rc::new(Entry {
+            ledger,
+            looks_inside,
+            next,
+        });
         self.pipelines.insert(id.clone(), entry.clone());
         Ok(entry)
     }
@@ -286,6 +298,7 @@ impl<'a> Builder<'a> {
         };
         Ok(Rc::new(Entry {
             ledger,
+            looks_inside: false,
             next: Rc::new(exit),
         }))
     }

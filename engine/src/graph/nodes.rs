@@ -14,10 +14,16 @@ use crate::{
 /// The entry of a pipeline: counts what comes in and holds it until its fate is known.
 pub(super) struct Entry {
     pub(super) ledger: Rc<PipelineLedger>,
+    /// See [`Consumer::looks_inside`]: a processor does, or what follows the pipeline.
+    pub(super) looks_inside: bool,
     pub(super) next: Rc<dyn Consumer>,
 }
 
 impl Consumer for Entry {
+    fn looks_inside(&self) -> bool {
+        self.looks_inside
+    }
+
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         Box::pin(async move {
             let _held = self.ledger.enter(batch.item_count() as u64);
@@ -74,6 +80,10 @@ impl FanOut {
 }
 
 impl Consumer for FanOut {
+    fn looks_inside(&self) -> bool {
+        self.0.iter().any(|consumer| consumer.looks_inside())
+    }
+
     fn consume<'a>(&'a self, batch: Batch, context: &'a RequestContext) -> ConsumeFuture<'a> {
         Box::pin(async move {
             // All at once: a slow one must not hold up the others.

@@ -322,9 +322,15 @@ impl Exec<'_> {
 
     #[inline(always)]
     fn hex<const LEN: usize>(&mut self, digest: [u8; LEN]) -> Result<Cell, Failure> {
-        // No table: what is calculated is done for many bytes at once.
-        let digit = |of: u8| of + if of > 9 { b'a' - 10 } else { b'0' };
-        let text = digest.map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        // No table, and high and low digits apart: many bytes are done at once.
+        let digit = |of: u8| of + b'0' + (b'a' - b'0' - 10) * u8::from(of > 9);
+        let (mut high, mut low, mut text) = ([0; LEN], [0; LEN], [[0; 2]; LEN]);
+        for ((high, low), byte) in high.iter_mut().zip(&mut low).zip(&digest) {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+        }
+        for ((pair, high), low) in text.iter_mut().zip(high).zip(low) {
+            *pair = [high, low];
+        }
         let heap = self.frame.heap_mut();
         let from = heap.len();
         heap.extend_from_slice(text.as_flattened());

@@ -159,6 +159,10 @@ pub struct Call {
 pub trait Service: 'static {
     /// Whether the request's body is one gRPC message to be read beside `h2`.
     fn takes_message(&self, head: &Parts) -> bool;
+    /// Whether whoever waits for a large message works on it before the next one is read.
+    fn one_by_one(&self) -> bool {
+        false
+    }
     /// Answers a request; runs as a task of its own.
     fn call(self: Rc<Self>, call: Call) -> impl Future<Output = ()> + 'static;
 }
@@ -187,7 +191,9 @@ pub async fn serve<S: Service>(
 ) -> Result<(), h2::Error> {
     let (divert, bodies) = Divert::new(io, settings.windows.clone(), settings.max_message, budget);
     let police = settings.pings.map(Police::new);
-    let divert = divert.policed(police.clone());
+    let divert = divert
+        .policed(police.clone())
+        .one_by_one(service.one_by_one());
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(settings.windows.stream)

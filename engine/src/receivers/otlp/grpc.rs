@@ -66,6 +66,10 @@ impl Service for GrpcService {
         is_grpc(&head.headers) && !head.headers.contains_key(http::header::CONTENT_LENGTH)
     }
 
+    fn one_by_one(&self) -> bool {
+        self.ingest.looks_inside()
+    }
+
     async fn call(self: Rc<Self>, call: Call) {
         let Call {
             head,

@@ -122,6 +122,12 @@ impl Ingest {
         self.pipeline(signal).is_some()
     }
 
+    /// Whether a pipeline looks at what comes.
+    pub fn looks_inside(&self) -> bool {
+        let pipelines = self.pipelines.iter().flatten();
+        pipelines.into_iter().any(|next| next.looks_inside())
+    }
+
     fn pipeline(&self, signal: Signal) -> Option<&Rc<dyn Consumer>> {
         self.pipelines.get(signal.index()).and_then(Option::as_ref)
     }

@@ -69,6 +69,11 @@ impl Body {
         Some(self.want - self.buffer.as_ref().map_or(0, |b| b.len()))
     }
 
+    /// Bytes of the message that have come.
+    pub(super) fn len(&self) -> usize {
+        self.buffer.as_ref().map_or(0, |buffer| buffer.len())
+    }
+
     fn fail(&mut self, error: BodyError) {
         self.buffer = None;
         self.error.get_or_insert(error);

@@ -95,6 +95,10 @@ pub struct Divert<T = Transport> {
     state: State,
     /// The stream whose DATA was held back once so that its request could be accepted.
     held_back: u32,
+    /// After a large body nothing is read until whoever waited for it had its turn.
+    one_by_one: bool,
+    /// A large body came to its end, and nothing was read since.
+    large_came: bool,
     ends: Ends,
     credit: Credit,
     output: Output,
@@ -115,6 +119,8 @@ impl<T: Recv> Divert<T> {
             raw: Raw::default(),
             state: State::PREFACE,
             held_back: 0,
+            one_by_one: false,
+            large_came: false,
             ends: Ends::default(),
             credit: Credit::new(windows),
             output: Output::default(),
@@ -125,6 +131,13 @@ impl<T: Recv> Divert<T> {
     /// Ends the connection when the client pings too often.
     pub fn policed(mut self, police: Option<Police>) -> Self {
         self.output.police = police;
+        self
+    }
+
+    /// After a large body, lets whoever waited for it work on it, while it is in the cache, before
+    /// the next one is read.
+    pub fn one_by_one(mut self, one_by_one: bool) -> Self {
+        self.one_by_one = one_by_one;
         self
     }
 

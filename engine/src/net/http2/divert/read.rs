@@ -17,6 +17,9 @@ use super::{
 };
 use crate::net::http2::pings::Police;
 
+/// A body of so many bytes takes up a good part of the cache of a core.
+const LARGE: usize = 128 << 10;
+
 /// Where in the stream of frames the next byte stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
@@ -129,6 +132,11 @@ impl<T: Recv> AsyncRead for Divert<T> {
             // What `h2` has got it should look at before more is waited for.
             if dst.filled().len() > before {
                 return Poll::Ready(Ok(()));
+            }
+            // Who waited for a large body works on it while it is near, before the next one comes.
+            if std::mem::take(&mut this.large_came) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             let missing = this.bodies.missing();
             this.io.coming(missing.min(this.credit.share()));
@@ -326,6 +334,10 @@ impl<T: Recv> Divert<T> {
         }
         if payload.end {
             self.ends.push(payload.stream);
+            if self.one_by_one {
+                let len = self.bodies.with(payload.stream, |body, _| body.len());
+                self.large_came |= len.is_some_and(|bytes| bytes >= LARGE);
+            }
         }
         self.state = State::Header;
     }
