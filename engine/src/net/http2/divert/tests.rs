@@ -427,3 +427,73 @@ fn more_padding_than_payload_ends_the_connection() {
     }
     assert!(matches!(last, Poll::Ready(Err(_))), "{last:?}");
 }
+
+// Whoever waits for a large body has its turn before the next one is read, where that is wanted.
+#[test]
+fn after_a_large_body_nothing_is_read_for_a_turn() {
+    struct Count(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    for (length, one_by_one, turns) in [(200_000, true, 2), (200_000, false, 0), (20_000, true, 0)]
+    {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        let mut pieces = vec![bytes.len()];
+        for stream in [1, 3] {
+            let mut body = vec![0];
+            body.extend_from_slice(&(length as u32).to_be_bytes());
+            body.extend_from_slice(&message(stream, length));
+            let frame = frame(DATA, END_STREAM, stream, &body);
+            // The header and the prefix, then the rest and no more.
+            pieces.extend([HEADER + 5, frame.len() - HEADER - 5]);
+            bytes.extend_from_slice(&frame);
+        }
+        let script = Script {
+            bytes,
+            at: 0,
+            pieces,
+            next: 0,
+            written: Vec::new(),
+        };
+        let windows = Windows {
+            frame: 1 << 20,
+            stream: 1 << 20,
+            connection: 1 << 22,
+        };
+        let (divert, bodies) = Divert::new(script, windows, 1 << 20, Budget::new(1 << 20));
+        let mut divert = divert.one_by_one(one_by_one);
+        let expected = [1, 3].map(|stream| bodies.expect(stream));
+        let woken = Arc::new(Count(0.into()));
+        let waker = Waker::from(woken.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut waited = 0;
+        for _ in 0..100 {
+            let mut space = [0u8; 4096];
+            let mut buf = ReadBuf::new(&mut space);
+            let (at, before) = (
+                divert.io.at,
+                woken.0.load(std::sync::atomic::Ordering::Relaxed),
+            );
+            if Pin::new(&mut divert)
+                .poll_read(&mut cx, &mut buf)
+                .is_pending()
+            {
+                assert_eq!(divert.io.at, at);
+                let now = woken.0.load(std::sync::atomic::Ordering::Relaxed);
+                assert_eq!(now, before + 1, "it is woken again");
+                waited += 1;
+            } else if buf.filled().is_empty() {
+                break;
+            }
+        }
+        assert_eq!(waited, turns, "{length} {one_by_one}");
+        for (body, stream) in expected.into_iter().zip([1, 3]) {
+            assert_eq!(
+                body.finish().unwrap().bytes.as_slice(),
+                message(stream, length)
+            );
+        }
+    }
+}
