@@ -62,7 +62,13 @@ impl Exec<'_> {
                         .set(slot, selection, |p| column.get(usize::from(p)));
                 }
             }
-            (Take::Attribute, Op::Temp(at)) if self.plain(at, selection) => {
+            (Take::Attribute, Op::Temp(at)) if self.are(at, selection, |of| of < kind::FREE) => {
+                if let Some(column) = self.state.temps.get(at) {
+                    self.frame
+                        .set(slot, selection, |p| column.get(usize::from(p)));
+                }
+            }
+            (Take::Text, Op::Temp(at)) if self.are(at, selection, |of| of == kind::STRING) => {
                 if let Some(column) = self.state.temps.get(at) {
                     self.frame
                         .set(slot, selection, |p| column.get(usize::from(p)));
@@ -86,14 +92,14 @@ impl Exec<'_> {
         }
     }
 
-    /// Whether all values of a column are such that attributes can hold them.
-    fn plain(&self, temp: usize, selection: &[u16]) -> bool {
+    /// Whether all values of a column are of such kinds.
+    fn are(&self, temp: usize, selection: &[u16], such: impl Fn(u8) -> bool) -> bool {
         let Some(column) = self.state.temps.get(temp) else {
             return false;
         };
         let kinds = column.kinds();
         let of = |p: &u16| kinds.get(usize::from(*p)).copied().unwrap_or(0);
-        selection.iter().map(of).fold(0, u8::max) < kind::FREE
+        selection.iter().all(|p| such(of(p)))
     }
 
     /// What a target makes of a value. Where the reference leaves something behind although it
