@@ -146,6 +146,8 @@ struct Shared {
     bodies: RefCell<Vec<Body>>,
     limits: Limits,
     gone: Cell<bool>,
+    /// The connection, while it waits for a handler to take its body.
+    turn: Cell<Option<Waker>>,
 }
 
 /// The bodies that handlers of one connection wait for.
@@ -161,6 +163,7 @@ impl Bodies {
                 budget,
             },
             gone: Cell::new(false),
+            turn: Cell::new(None),
         }))
     }
 
@@ -210,7 +213,18 @@ impl Bodies {
         Some(f(body, &self.0.limits))
     }
 
+    /// Whether a handler waits for the body of a stream; then the connection is woken when it
+    /// takes it, or gives it up.
+    pub(super) fn is_waited_for(&self, stream: u32, cx: &mut Context<'_>) -> bool {
+        let waits = self.with(stream, |_, _| ()).is_some();
+        self.0.turn.set(waits.then(|| cx.waker().clone()));
+        waits
+    }
+
     fn remove(&self, stream: u32) {
+        if let Some(connection) = self.0.turn.take() {
+            connection.wake();
+        }
         let mut bodies = self.0.bodies.borrow_mut();
         if let Some(at) = bodies.iter().rposition(|b| b.stream == stream) {
             let body = bodies.swap_remove(at);

@@ -97,8 +97,8 @@ pub struct Divert<T = Transport> {
     held_back: u32,
     /// After a large body nothing is read until whoever waited for it had its turn.
     one_by_one: bool,
-    /// A large body came to its end, and nothing was read since.
-    large_came: bool,
+    /// The stream whose large body came to its end, as long as nothing was read since.
+    large_came: Option<u32>,
     ends: Ends,
     credit: Credit,
     output: Output,
@@ -120,7 +120,7 @@ impl<T: Recv> Divert<T> {
             state: State::PREFACE,
             held_back: 0,
             one_by_one: false,
-            large_came: false,
+            large_came: None,
             ends: Ends::default(),
             credit: Credit::new(windows),
             output: Output::default(),

@@ -134,9 +134,11 @@ impl<T: Recv> AsyncRead for Divert<T> {
                 return Poll::Ready(Ok(()));
             }
             // Who waited for a large body works on it while it is near, before the next one comes.
-            if std::mem::take(&mut this.large_came) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            if let Some(stream) = this.large_came {
+                if this.bodies.is_waited_for(stream, cx) {
+                    return Poll::Pending;
+                }
+                this.large_came = None;
             }
             let missing = this.bodies.missing();
             this.io.coming(missing.min(this.credit.share()));
@@ -336,7 +338,9 @@ impl<T: Recv> Divert<T> {
             self.ends.push(payload.stream);
             if self.one_by_one {
                 let len = self.bodies.with(payload.stream, |body, _| body.len());
-                self.large_came |= len.is_some_and(|bytes| bytes >= LARGE);
+                if len.is_some_and(|bytes| bytes >= LARGE) {
+                    self.large_came = Some(payload.stream);
+                }
             }
         }
         self.state = State::Header;
