@@ -507,6 +507,8 @@ pub fn check_edits(
     let mut decoded = Request::decode(signal, &out).unwrap();
     model::prune(&mut decoded);
     model::prune(&mut request);
+    model::refer_to_first(&mut decoded);
+    model::refer_to_first(&mut request);
     assert_eq!(decoded, request);
     whole(&batch, &out, ops);
     let again = Batch::from_protobuf(signal, out.clone()).unwrap();

@@ -227,6 +227,37 @@ pub fn lists(request: &mut Request, level: Level) -> Vec<Option<&mut dyn List>> 
         .collect()
 }
 
+/// Lets profiles and samples refer to the first of attributes that are the same, of which a
+/// dictionary may have several; one without a value is one with an empty value.
+pub fn refer_to_first(request: &mut Request) {
+    let Request::Profiles(request) = request else {
+        return;
+    };
+    let Some(dictionary) = &mut request.dictionary else {
+        return;
+    };
+    let table = &mut dictionary.attribute_table;
+    for attribute in table.iter_mut() {
+        attribute.value.get_or_insert_default();
+    }
+    let first = |index: &mut i32| {
+        let of = usize::try_from(*index).ok().and_then(|at| table.get(at));
+        if let Some(at) = of.and_then(|of| table.iter().position(|other| other == of)) {
+            *index = at as i32;
+        }
+    };
+    for of in &mut request.resource_profiles {
+        for of in &mut of.scope_profiles {
+            for profile in &mut of.profiles {
+                profile.attribute_indices.iter_mut().for_each(first);
+                for sample in &mut profile.samples {
+                    sample.attribute_indices.iter_mut().for_each(first);
+                }
+            }
+        }
+    }
+}
+
 /// Drops scopes and resources that have nothing in them.
 pub fn prune(request: &mut Request) {
     macro_rules! prune {
