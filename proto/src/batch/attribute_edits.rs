@@ -94,64 +94,6 @@ impl Data {
         outcome
     }
 
-    /// As [`Data::edit_attributes`] on rows of which each has every key once at most: what is done
-    /// to all of them is put off until somebody looks, or the request is written. False, and
-    /// nothing is done: a row is not like that, or was changed before, or is not valid, or the
-    /// level is one whose attributes are not in its rows.
-    ///
-    /// # Errors
-    /// [`Error::NotApplicable`] for a level that the signal does not have, [`Error::Decode`] when
-    /// what is around the rows is not valid, [`Error::TooLarge`] when what is made is.
-    pub fn put_off_edits(
-        &mut self,
-        level: Level,
-        rows: &[u32],
-        edits: &[AttributeEdit<'_>],
-    ) -> Result<bool, Error> {
-        self.load(level)?;
-        let mut program = Program::new(edits);
-        let possible = program.can_be_planned() && self.signal != Signal::Profiles;
-        if !possible || !self.patches.is_empty() || self.restructured {
-            return Ok(false);
-        }
-        let mut deferred = Deferred::new(level, rows.len());
-        let known = match level {
-            Level::DataPoint | Level::Exemplar => None,
-            _ => level.attributes(self.signal, None),
-        };
-        let of = self.level(level);
-        for row in rows {
-            let at = *row as usize;
-            let attributes = match known {
-                Some(known) => Some(known),
-                None => level.attributes(self.signal, self.type_of(level, *row)),
-            };
-            let (Some((None, number)), Some(&NONE), Some(&start), Some(&end)) = (
-                attributes,
-                of.patch.get(at),
-                of.start.get(at),
-                of.end.get(at),
-            ) else {
-                return Ok(false);
-            };
-            if end & ARENA != 0 {
-                return Ok(false);
-            }
-            ask_for(&self.payload, end as usize);
-            let noted = deferred.note(*row, (start, end), number, &self.payload, &mut program);
-            match noted {
-                Ok(true) => {}
-                Err(Error::TooLarge) => return Err(Error::TooLarge),
-                Ok(false) | Err(_) => return Ok(false),
-            }
-        }
-        if program.planned.plans.iter().any(|plan| plan.twice) {
-            return Ok(false);
-        }
-        self.defer(deferred, program.planned);
-        Ok(true)
-    }
-
     #[inline(always)]
     fn edit_row(
         &mut self,

@@ -5,14 +5,17 @@
 //! once more, has it done first ([`Data::settle`]).
 
 use super::{
-    Data, Error, Level,
+    AttributeEdit, Data, Error, Level,
     data::{ARENA, NONE},
     edit_program::{Act, From, Make, Plan, Planned, Program},
     pieces::{BLOCK, append},
     rows::Rows,
     scan::Hit,
 };
-use crate::wire::{WireType, put_tag, put_varint, tag_len, varint_len};
+use crate::{
+    Signal,
+    wire::{WireType, ask_for, put_tag, put_varint, tag_len, varint_len},
+};
 
 /// Edits that are put off: of rows of one level of a request that nothing else has changed.
 #[derive(Clone, Debug)]
@@ -184,6 +187,64 @@ impl Data {
     /// Whether edits wait to be done.
     pub fn has_put_off(&self) -> bool {
         self.deferred.is_some()
+    }
+
+    /// As [`Data::edit_attributes`] on rows of which each has every key once at most: what is done
+    /// to all of them is put off until somebody looks, or the request is written. False, and
+    /// nothing is done: a row is not like that, or was changed before, or is not valid, or the
+    /// level is one whose attributes are not in its rows.
+    ///
+    /// # Errors
+    /// [`Error::NotApplicable`] for a level that the signal does not have, [`Error::Decode`] when
+    /// what is around the rows is not valid, [`Error::TooLarge`] when what is made is.
+    pub fn put_off_edits(
+        &mut self,
+        level: Level,
+        rows: &[u32],
+        edits: &[AttributeEdit<'_>],
+    ) -> Result<bool, Error> {
+        self.load(level)?;
+        let mut program = Program::new(edits);
+        let possible = program.can_be_planned() && self.signal != Signal::Profiles;
+        if !possible || !self.patches.is_empty() || self.restructured {
+            return Ok(false);
+        }
+        let mut deferred = Deferred::new(level, rows.len());
+        let known = match level {
+            Level::DataPoint | Level::Exemplar => None,
+            _ => level.attributes(self.signal, None),
+        };
+        let of = self.level(level);
+        for row in rows {
+            let at = *row as usize;
+            let attributes = match known {
+                Some(known) => Some(known),
+                None => level.attributes(self.signal, self.type_of(level, *row)),
+            };
+            let (Some((None, number)), Some(&NONE), Some(&start), Some(&end)) = (
+                attributes,
+                of.patch.get(at),
+                of.start.get(at),
+                of.end.get(at),
+            ) else {
+                return Ok(false);
+            };
+            if end & ARENA != 0 {
+                return Ok(false);
+            }
+            ask_for(&self.payload, end as usize);
+            let noted = deferred.note(*row, (start, end), number, &self.payload, &mut program);
+            match noted {
+                Ok(true) => {}
+                Err(Error::TooLarge) => return Err(Error::TooLarge),
+                Ok(false) | Err(_) => return Ok(false),
+            }
+        }
+        if program.planned.plans.iter().any(|plan| plan.twice) {
+            return Ok(false);
+        }
+        self.defer(deferred, program.planned);
+        Ok(true)
     }
 
     /// Keeps what was put off, if anything was.
