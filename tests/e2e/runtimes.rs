@@ -243,26 +243,32 @@ both_runtimes! {
     // One connection can use all cores: with requests in hand on one, the others take whole requests; one request
     // at a time moves nothing. Shown by threads' CPU time under the scheduler's eyes, not by a clock.
     async fn one_connection_reaches_every_core(runtime: Runtime) {
-        let (backend, grpc, http) = (Backend::grpc(), Port::free(), Port::free());
-        let config = Config::new(&grpc, &http).grpc_to(&backend, &[]);
-        let gateway = config.launch(runtime).arg("--cores").arg("2").start().await;
-        let client = grpc::Client::connect(&grpc).await;
-        let body = otlp::items(Signal::Traces, 2000);
-        // A backend connection a core: two when both have exported.
-        eventually("both cores at work", async || {
-            let calls: Vec<_> = (0..32)
-                .map(|_| {
-                    let (client, body) = (client.clone(), body.clone());
-                    tokio::spawn(async move { client.export(Signal::Traces, &body).await.ok() })
-                })
-                .collect();
-            for call in calls {
-                call.await.unwrap();
+        let body = otlp::items(Signal::Traces, 6000);
+        assert!(body.len() > 200 << 10, "large enough for a core to take one after the other");
+        // Whether anything works on the requests or not.
+        for works in [false, true] {
+            let (backend, grpc, http) = (Backend::grpc(), Port::free(), Port::free());
+            let mut config = Config::new(&grpc, &http).signals(&[Signal::Traces]).grpc_to(&backend, &[]);
+            if works {
+                config = config.processor("attributes", "{actions: [{key: a, value: b, action: upsert}]}");
             }
-            (backend.connections() >= 2).then_some(())
-        })
-        .await;
-        drop(gateway);
+            let _gateway = config.launch(runtime).arg("--cores").arg("2").start().await;
+            let client = grpc::Client::connect(&grpc).await;
+            // A backend connection a core: two when both have exported.
+            eventually("both cores at work", async || {
+                let calls: Vec<_> = (0..32)
+                    .map(|_| {
+                        let (client, body) = (client.clone(), body.clone());
+                        tokio::spawn(async move { client.export(Signal::Traces, &body).await.ok() })
+                    })
+                    .collect();
+                for call in calls {
+                    call.await.unwrap();
+                }
+                (backend.connections() >= 2).then_some(())
+            })
+            .await;
+        }
         let lone = Backend::grpc();
         let (grpc, http) = (Port::free(), Port::free());
         let config = Config::new(&grpc, &http).grpc_to(&lone, &[]);

@@ -67,7 +67,7 @@ impl Service for GrpcService {
     }
 
     fn one_by_one(&self) -> bool {
-        self.ingest.looks_inside()
+        self.ingest.looks_inside_here()
     }
 
     async fn call(self: Rc<Self>, call: Call) {

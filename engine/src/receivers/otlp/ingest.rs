@@ -122,10 +122,12 @@ impl Ingest {
         self.pipeline(signal).is_some()
     }
 
-    /// Whether a pipeline looks at what comes.
-    pub fn looks_inside(&self) -> bool {
-        let pipelines = self.pipelines.iter().flatten();
-        pipelines.into_iter().any(|next| next.looks_inside())
+    /// Whether a pipeline looks at what comes, on this core for certain. Where there are others,
+    /// requests have to gather behind one another for those to take some over.
+    pub fn looks_inside_here(&self) -> bool {
+        let stays = self.moving.as_ref().is_none_or(|m| m.mesh.cores() <= 1);
+        let mut pipelines = self.pipelines.iter().flatten();
+        stays && pipelines.any(|next| next.looks_inside())
     }
 
     fn pipeline(&self, signal: Signal) -> Option<&Rc<dyn Consumer>> {

@@ -5,28 +5,13 @@ use super::*;
 use crate::batch::{
     AttributeEdit, Batch, Data, FieldValue, Selection, Source, Value, When,
     tests::{
+        by_columns::encoded,
         edits::written_around,
         generate::{Request, Rng, rewrite},
     },
 };
 
 const KEYS: [&[u8]; 6] = [b"a", b"b", b"k", b"http.method", b"not.there", b""];
-
-/// A frame's value as an encoded `AnyValue`.
-fn encoded(frame: &Frame, data: &Data, (of, bits): (u8, u64)) -> Vec<u8> {
-    let mut out = Vec::new();
-    let bytes = || frame.bytes(data, bits);
-    match of {
-        kind::BOOL => Value::Bool(bits != 0).write(&mut out),
-        kind::INT => Value::Int(bits as i64).write(&mut out),
-        kind::DOUBLE => Value::Double(f64::from_bits(bits)).write(&mut out),
-        kind::STRING => Value::String(bytes()).write(&mut out),
-        kind::BYTES => Value::Bytes(bytes()).write(&mut out),
-        kind::MAP | kind::LIST => out.extend_from_slice(bytes()),
-        _ => {}
-    }
-    out
-}
 
 fn cases() -> [(Signal, Level, &'static [Field]); 9] {
     use Field::*;

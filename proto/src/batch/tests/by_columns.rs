@@ -228,22 +228,6 @@ fn cell(frame: &mut Frame, value: Value<'_>) -> (u8, u64) {
     }
 }
 
-/// What a kind and payload are, encoded as an `AnyValue`.
-fn encoded(frame: &Frame, data: &Data, (of, bits): (u8, u64)) -> Vec<u8> {
-    let mut out = Vec::new();
-    let bytes = || frame.bytes(data, bits);
-    match of {
-        kind::BOOL => Value::Bool(bits != 0).write(&mut out),
-        kind::INT => Value::Int(bits as i64).write(&mut out),
-        kind::DOUBLE => Value::Double(f64::from_bits(bits)).write(&mut out),
-        kind::STRING => Value::String(bytes()).write(&mut out),
-        kind::BYTES => Value::Bytes(bytes()).write(&mut out),
-        kind::MAP | kind::LIST => out.extend_from_slice(bytes()),
-        of => assert_eq!(of, kind::NIL),
-    }
-    out
-}
-
 /// The frame has the attributes of the model.
 fn same(frame: &mut Frame, data: &Data, model: &[Row], keys: &[&str; 3]) {
     for (at, row) in model.iter().enumerate().filter(|(_, row)| row.open) {
@@ -340,4 +324,20 @@ fn set_field(
         };
         frame.set(3 + which, &[p], |_| cell);
     }
+}
+
+/// A frame's value as an encoded `AnyValue`.
+pub(in crate::batch) fn encoded(frame: &Frame, data: &Data, (of, bits): (u8, u64)) -> Vec<u8> {
+    let mut out = Vec::new();
+    let bytes = || frame.bytes(data, bits);
+    match of {
+        kind::BOOL => Value::Bool(bits != 0).write(&mut out),
+        kind::INT => Value::Int(bits as i64).write(&mut out),
+        kind::DOUBLE => Value::Double(f64::from_bits(bits)).write(&mut out),
+        kind::STRING => Value::String(bytes()).write(&mut out),
+        kind::BYTES => Value::Bytes(bytes()).write(&mut out),
+        kind::MAP | kind::LIST => out.extend_from_slice(bytes()),
+        of => assert_eq!(of, kind::NIL),
+    }
+    out
 }

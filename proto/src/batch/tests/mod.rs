@@ -8,7 +8,7 @@
     clippy::indexing_slicing
 )]
 
-mod by_columns;
+pub(in crate::batch) mod by_columns;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]

@@ -20,6 +20,18 @@ struct Script {
     written: Vec<u8>,
 }
 
+impl Script {
+    fn new(bytes: Vec<u8>, pieces: Vec<usize>) -> Script {
+        Script {
+            bytes,
+            at: 0,
+            pieces,
+            next: 0,
+            written: Vec::new(),
+        }
+    }
+}
+
 impl Recv for Script {
     fn poll_recv(
         &mut self,
@@ -174,13 +186,7 @@ fn interleave(mut streams: Vec<Vec<Vec<u8>>>, order: &[u8], round: bool) -> Vec<
 /// DATA that came through.
 fn run(bytes: Vec<u8>, pieces: Vec<usize>, diverted: &BTreeMap<u32, bool>) -> Played {
     let total = bytes.len();
-    let script = Script {
-        bytes,
-        at: 0,
-        pieces,
-        next: 0,
-        written: Vec::new(),
-    };
+    let script = Script::new(bytes, pieces);
     let windows = Windows {
         frame: 1 << 20,
         stream: 40_000,
@@ -335,13 +341,7 @@ fn one(bytes: &[Vec<u8>], budget: usize, limit: usize) -> Result<Message, BodyEr
     for frame in bytes {
         all.extend_from_slice(frame);
     }
-    let script = Script {
-        bytes: all,
-        at: 0,
-        pieces: vec![1 << 20],
-        next: 0,
-        written: Vec::new(),
-    };
+    let script = Script::new(all, vec![1 << 20]);
     let windows = Windows {
         frame: 1 << 20,
         stream: 1 << 20,
@@ -404,13 +404,7 @@ fn more_padding_than_payload_ends_the_connection() {
     // RFC 9113 §6.1.
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend_from_slice(&frame(DATA, PADDED, 1, &[9, 1, 2]));
-    let script = Script {
-        bytes,
-        at: 0,
-        pieces: vec![1 << 20],
-        next: 0,
-        written: Vec::new(),
-    };
+    let script = Script::new(bytes, vec![1 << 20]);
     let windows = Windows {
         frame: 1 << 20,
         stream: 1 << 20,
@@ -450,13 +444,7 @@ fn after_a_large_body_nothing_is_read_for_a_turn() {
             pieces.extend([HEADER + 5, frame.len() - HEADER - 5]);
             bytes.extend_from_slice(&frame);
         }
-        let script = Script {
-            bytes,
-            at: 0,
-            pieces,
-            next: 0,
-            written: Vec::new(),
-        };
+        let script = Script::new(bytes, pieces);
         let windows = Windows {
             frame: 1 << 20,
             stream: 1 << 20,
