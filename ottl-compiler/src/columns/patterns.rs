@@ -168,17 +168,9 @@ impl Quick {
         from: usize,
         earliest: bool,
     ) -> Result<Option<(usize, usize)>, Left> {
-        let end_of = |at: usize| {
-            let dfa = match &self.end {
-                End::Simple(simple) => return Ok(simple.end(text, at).map(|end| (at, end))),
-                End::Automaton(dfa) => dfa,
-            };
-            let input = Input::new(text)
-                .span(at..text.len())
-                .anchored(Anchored::Yes)
-                .earliest(earliest);
-            let found = dfa.try_search_fwd(&input).map_err(|_| Left)?;
-            Ok(found.map(|end| (at, end.offset())))
+        let end_of = |at: usize| match &self.end {
+            End::Simple(simple) => Ok(simple.end(text, at).map(|end| (at, end))),
+            End::Automaton(dfa) => run(dfa, text, at, earliest),
         };
         let Some(literal) = &self.literal else {
             return match from {
@@ -199,6 +191,23 @@ impl Quick {
         }
         Err(Left)
     }
+}
+
+/// The match that begins at `at`.
+// Apart from what is shorter, and wants less room.
+#[inline(never)]
+fn run(
+    dfa: &dense::DFA<Vec<u32>>,
+    text: &[u8],
+    at: usize,
+    earliest: bool,
+) -> Result<Option<(usize, usize)>, Left> {
+    let input = Input::new(text)
+        .span(at..text.len())
+        .anchored(Anchored::Yes)
+        .earliest(earliest);
+    let found = dfa.try_search_fwd(&input).map_err(|_| Left)?;
+    Ok(found.map(|end| (at, end.offset())))
 }
 
 #[cfg(test)]

@@ -122,9 +122,14 @@ impl Simple {
                 Part::Known(len) => at += len,
                 Part::Run { bytes, least, most } => {
                     let rest = text.get(at..).unwrap_or_default();
-                    let is = |byte: &u8| bytes.get(usize::from(*byte)) == Some(&true);
-                    let run = rest.iter().take(*most).position(|byte| !is(byte));
-                    let len = run.unwrap_or(rest.len().min(*most));
+                    let rest = rest.get(..*most).unwrap_or(rest);
+                    let mut len = 0;
+                    for byte in rest {
+                        if !bytes[usize::from(*byte)] {
+                            break;
+                        }
+                        len += 1;
+                    }
                     if len < *least {
                         return None;
                     }

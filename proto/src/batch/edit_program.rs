@@ -80,6 +80,13 @@ impl Template {
         }
     }
 
+    /// What it begins with, two bytes for its tag and length and then the key, and how many bytes
+    /// that are; `None` where they do not fit.
+    #[inline(always)]
+    pub fn block(&self) -> Option<(&[u8; BLOCK], usize)> {
+        self.long.is_empty().then_some((&self.block, self.len))
+    }
+
     /// Bytes of the key as a field.
     #[inline(always)]
     pub fn key_len(&self) -> usize {

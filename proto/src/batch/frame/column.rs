@@ -62,7 +62,6 @@ pub mod span {
     }
 
     /// Whether it is in the heap.
-    /// Whether it is in the heap.
     #[inline(always)]
     pub fn is_heap(span: u64) -> bool {
         span & HEAP != 0
@@ -199,6 +198,20 @@ impl Column {
             *kinds = kind;
             *payload = bits;
             return std::mem::replace(of, state::ORIGINAL) == state::ABSENT;
+        }
+        false
+    }
+
+    /// What a row has, unless it has something already: false then.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, at: usize, kind: u8, bits: u64) -> bool {
+        if let (Some(kinds), Some(payload), Some(of @ &mut state::ABSENT)) = (
+            self.kinds.get_mut(at),
+            self.bits.get_mut(at),
+            self.states.get_mut(at),
+        ) {
+            (*kinds, *payload, *of) = (kind, bits, state::ORIGINAL);
+            return true;
         }
         false
     }

@@ -10,6 +10,7 @@ use super::{
     holders::is_holder,
     make::Scratch,
     span,
+    whole::{ROOM, Whole},
 };
 use crate::batch::{
     Data, Error, Level,
@@ -20,7 +21,7 @@ use crate::batch::{
 use crate::wire::ask_for;
 
 /// A run of bytes that stay is copied if it is no longer; longer ones stay where they are.
-const COPIED: u32 = 4096;
+pub(super) const COPIED: u32 = 4096;
 
 /// What follows the last row of what is around it is copied if it is no longer.
 const TAIL: u32 = 1024;
@@ -91,7 +92,7 @@ impl Frame {
     }
 
     fn write_rows(
-        &mut self,
+        &self,
         data: &mut Data,
         rows: &[u32],
         scratch: &mut Scratch,
@@ -123,6 +124,9 @@ impl Frame {
         let plain = self.level.attributes(self.signal, None);
         let plain = plain.filter(|_| self.level != Level::DataPoint);
         let mut out = std::mem::take(&mut scratch.out);
+        let mut room = std::mem::take(&mut scratch.room);
+        room.resize(ROOM, 0);
+        let whole = if full { None } else { Whole::new(self) };
         let (mut from, mut parent) = (0, NONE);
         let mut result = Ok(());
         for (position, row) in rows.iter().enumerate() {
@@ -133,6 +137,30 @@ impl Frame {
                 let begin = data.arena.len();
                 // Where the next row will be written.
                 ask_for(&data.arena, begin + NEXT);
+                let number = plain.or_else(|| {
+                    let kind = data.type_of(self.level, *row);
+                    self.level.attributes(self.signal, kind)
+                });
+                let number = number.map_or(0, |(_, number)| number);
+                let entries = (from as usize, to as usize);
+                if let Some(whole) = &whole
+                    && let Some(room) = room.first_chunk_mut()
+                {
+                    let of = (position, *row, number);
+                    match self.put_whole(data, whole, room, scratch, of, entries, &mut parent) {
+                        Ok(true) => {
+                            self.put_tails(data, *row);
+                            from = to;
+                            continue;
+                        }
+                        // What it noted was not written.
+                        Ok(false) => scratch.begin(self.columns.len()),
+                        Err(error) => {
+                            result = Err(error);
+                            break;
+                        }
+                    }
+                }
                 data.arena.extend_from_slice(&[0; HEADER as usize]);
                 out.clear();
                 let to_write = Row {
@@ -140,12 +168,6 @@ impl Frame {
                     from: begin + HEADER as usize,
                     copied,
                 };
-                let number = plain.or_else(|| {
-                    let kind = data.type_of(self.level, *row);
-                    self.level.attributes(self.signal, kind)
-                });
-                let number = number.map_or(0, |(_, number)| number);
-                let entries = (from as usize, to as usize);
                 result = self
                     .write_row(data, position, (*row, number), entries, scratch, to_write)
                     .and_then(|()| self.put_row(data, *row, &out, begin, &mut parent));
@@ -159,8 +181,52 @@ impl Frame {
             }
             from = to;
         }
-        scratch.out = out;
+        (scratch.out, scratch.room) = (out, room);
         result
+    }
+
+    /// Writes a row in one piece; false when it has to be written in the general way. The row is
+    /// its position, its number and that of its attributes' field.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn put_whole(
+        &self,
+        data: &mut Data,
+        whole: &Whole<'_>,
+        room: &mut [u8; ROOM],
+        scratch: &mut Scratch,
+        (position, row, number): (usize, u32, u32),
+        (from, to): (usize, usize),
+        parent: &mut u32,
+    ) -> Result<bool, Error> {
+        let (rows, at) = (data.level(self.level), row as usize);
+        let (Some(NONE), Some(&start), Some(&end), Some(&field)) = (
+            rows.patch.get(at).copied(),
+            rows.start.get(at),
+            rows.end.get(at),
+            rows.field.get(at),
+        ) else {
+            return Ok(false);
+        };
+        let entries = self.entries.get(from..to).unwrap_or_default();
+        let (numbers, run) = ((field, number), (start, end));
+        let written = whole.write(data, room, scratch, position, numbers, run, entries);
+        let begin = data.arena.len();
+        let Some(bytes) = written.and_then(|len| room.get(..len)) else {
+            return Ok(false);
+        };
+        if begin + bytes.len() + BLOCK >= ARENA as usize {
+            return Ok(false);
+        }
+        data.arena.extend_from_slice(bytes);
+        let head = begin as u32 | ARENA;
+        let piece = Piece::Run {
+            start: head + HEADER,
+            end: head + bytes.len() as u32,
+        };
+        let length = bytes.len() as u32 - HEADER;
+        self.put_patch(data, row, &[piece], (length, head), parent)?;
+        Ok(true)
     }
 
     /// Whether a row lies in the payload as it came, with the header that [`Frame::put_row`] would
@@ -223,6 +289,20 @@ impl Frame {
             }
             return Ok(());
         }
+        self.put_patch(data, row, out, (bytes, head), parent)
+    }
+
+    /// Makes a row that was not changed before of these pieces, with what is known of them.
+    #[inline(always)]
+    fn put_patch(
+        &self,
+        data: &mut Data,
+        row: u32,
+        out: &[Piece],
+        (bytes, head): (u32, u32),
+        parent: &mut u32,
+    ) -> Result<(), Error> {
+        let (level, at) = (self.level, row as usize);
         let Some(&above) = data.level(level).parent.get(at) else {
             return Err(Error::NoRow(level, row));
         };
@@ -475,6 +555,6 @@ fn put(out: &mut Vec<Piece>, start: u32, end: u32) {
 }
 
 /// The header of a field of this number, below 16, and length, from 128 to 16,383.
-fn header_of(number: u8, length: u32) -> [u8; HEADER as usize] {
+pub(super) fn header_of(number: u8, length: u32) -> [u8; HEADER as usize] {
     [number << 3 | 2, length as u8 | 0x80, (length >> 7) as u8]
 }

@@ -15,9 +15,13 @@ pub(super) const FIELD: u32 = 1 << 31;
 /// An entry that stays, and one that goes.
 pub(super) const STAYS: u32 = 0;
 pub(super) const GOES: u32 = 1;
+/// An entry with a slot, or of a field, whose value is in its column.
+pub(super) const FILLED: u32 = 2;
 
 /// An attribute, or a field that is watched, where a row was loaded with it.
+// Aligned to a power of two, which is what an index is multiplied by.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub struct Entry {
     pub(super) slot: u32,
     /// Address of its tag.
@@ -28,7 +32,8 @@ pub struct Entry {
     pub(super) key: u32,
     pub(super) key_len: u32,
     pub(super) value: u32,
-    /// [`STAYS`], [`GOES`], or two more than the index of what stands in its place.
+    /// [`STAYS`], [`GOES`], or two more than the index of what stands in its place; of one with a
+    /// slot, or of a field, [`FILLED`] once that is so.
     pub(super) edit: u32,
 }
 

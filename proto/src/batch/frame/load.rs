@@ -3,8 +3,8 @@
 
 use super::{
     Column, Entry, FieldSlot, Frame, NOT_SIMPLE, Others,
-    entries::{FIELD, OTHER, STAYS},
-    finder::Look,
+    entries::{FIELD, FILLED, OTHER, STAYS},
+    finder::{Classes, Fill, Finder, Look, short_varint},
     holders::is_holder,
     kind, span,
 };
@@ -137,9 +137,13 @@ impl Frame {
             &data.arena
         };
         let (mut at, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
+        if (self.classes.number, self.classes.watched) != (number, self.watched) {
+            self.classes = Classes::new(number, self.watched);
+        }
         let look = Look {
             number,
             watched: self.watched,
+            classes: &self.classes,
             short: match self.others {
                 Others::None => u64::MAX,
                 Others::Longer(most) => most.into(),
@@ -156,16 +160,26 @@ impl Frame {
             return Ok(());
         }
         let from = self.entries.len();
+        let mut fill = Fill {
+            columns: &mut self.columns,
+            fixed: &self.fixed64,
+            texts: &self.texts,
+            position,
+            base,
+        };
         loop {
-            at = self.finder.scan(buf, (at, to), &look, &mut self.entries);
+            let entries = &mut self.entries;
+            at = self.finder.scan(buf, (at, to), &look, entries, &mut fill);
             if at >= to {
                 break;
             }
-            at = self.ordinary(buf, (at, to), &look)?;
+            at = ordinary(&self.finder, buf, (at, to), &look, entries)?;
         }
         if at != to {
             return Err(Odd);
         }
+        let found = self.entries.get(from..).unwrap_or_default();
+        let rest = found.iter().any(|entry| entry.edit != FILLED);
         if base != 0 {
             for entry in self.entries.get_mut(from..).unwrap_or_default() {
                 entry.head |= base;
@@ -174,52 +188,10 @@ impl Frame {
                 entry.value |= base;
             }
         }
-        self.fill(data, buf, base, position, from, seen)
-    }
-
-    /// Looks at the field at `at` in the ordinary way; where it ends.
-    #[inline(never)]
-    fn ordinary(
-        &mut self,
-        buf: &[u8],
-        (at, to): (usize, usize),
-        look: &Look,
-    ) -> Result<usize, Odd> {
-        let within = buf.get(..to).unwrap_or_default();
-        let field = read_field(within, at, MAX_DEPTH).map_err(|_| Odd)?;
-        let mut found = Entry {
-            slot: OTHER,
-            head: at as u32,
-            end: field.end as u32,
-            key: field.start as u32,
-            key_len: 0,
-            value: field.start as u32,
-            edit: STAYS,
-        };
-        if field.number == look.number {
-            if field.wire != WireType::Len {
-                return Err(Odd);
-            }
-            let (key, len, value) = entry(buf, field.start, field.end)?;
-            let bytes = buf.get(key..key + len).ok_or(Odd)?;
-            match self.finder.find(bytes) {
-                Some(slot) => found.slot = slot as u32,
-                None if (field.end - at) as u64 <= look.short => return Ok(field.end),
-                None => {}
-            }
-            found.key = key as u32;
-            found.key_len = len as u32;
-            found.value = value as u32;
-            self.entries.push(found);
-            if self.entries.len() >= look.enough {
-                return Ok(to);
-            }
-        } else if field.number < 32 && look.watched >> field.number & 1 == 1 {
-            found.slot = FIELD | field.number;
-            found.key_len = field.wire as u32;
-            self.entries.push(found);
+        match rest {
+            true => self.fill(data, buf, base, position, from, seen),
+            false => Ok(()),
         }
-        Ok(field.end)
     }
 
     /// Puts what was found in a run, whose addresses are like `base`, into the columns.
@@ -241,6 +213,9 @@ impl Frame {
             ..
         } = self;
         for entry in entries.get(from..).unwrap_or_default() {
+            if entry.edit == FILLED {
+                continue;
+            }
             if entry.slot & FIELD == 0 {
                 let at = (entry.value & !ARENA) as usize;
                 let (kind, bits) = value_at(buf, base, at, entry.end & !ARENA).ok_or(Odd)?;
@@ -299,6 +274,52 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+/// Looks at the field at `at` in the ordinary way; where it ends.
+#[inline(never)]
+fn ordinary(
+    finder: &Finder,
+    buf: &[u8],
+    (at, to): (usize, usize),
+    look: &Look<'_>,
+    entries: &mut Vec<Entry>,
+) -> Result<usize, Odd> {
+    let within = buf.get(..to).unwrap_or_default();
+    let field = read_field(within, at, MAX_DEPTH).map_err(|_| Odd)?;
+    let mut found = Entry {
+        slot: OTHER,
+        head: at as u32,
+        end: field.end as u32,
+        key: field.start as u32,
+        key_len: 0,
+        value: field.start as u32,
+        edit: STAYS,
+    };
+    if field.number == look.number {
+        if field.wire != WireType::Len {
+            return Err(Odd);
+        }
+        let (key, len, value) = entry(buf, field.start, field.end)?;
+        let bytes = buf.get(key..key + len).ok_or(Odd)?;
+        match finder.find(bytes) {
+            Some(slot) => found.slot = slot as u32,
+            None if (field.end - at) as u64 <= look.short => return Ok(field.end),
+            None => {}
+        }
+        found.key = key as u32;
+        found.key_len = len as u32;
+        found.value = value as u32;
+        entries.push(found);
+        if entries.len() >= look.enough {
+            return Ok(to);
+        }
+    } else if field.number < 32 && look.watched >> field.number & 1 == 1 {
+        found.slot = FIELD | field.number;
+        found.key_len = field.wire as u32;
+        entries.push(found);
+    }
+    Ok(field.end)
 }
 
 const FIXED64: u32 = WireType::Fixed64 as u32;
@@ -418,16 +439,6 @@ pub(super) fn entry(buf: &[u8], body: usize, next: usize) -> Result<(usize, usiz
     Ok((key.start, key.end - key.start, value.start))
 }
 
-const CONTINUES: u64 = 0x8080_8080_8080_8080;
-
-/// Eight groups of seven bits, one in each byte, put together.
-#[inline(always)]
-fn packed(groups: u64) -> u64 {
-    let x = groups & 0x007f_007f_007f_007f | (groups & 0x7f00_7f00_7f00_7f00) >> 1;
-    let x = x & 0x0000_3fff_0000_3fff | (x & 0x3fff_0000_3fff_0000) >> 2;
-    x & 0x0fff_ffff | (x & 0x0fff_ffff_0000_0000) >> 4
-}
-
 /// The value encoded in `buf[at..end]`; `None` when it is not valid.
 #[inline(always)]
 fn value_at(buf: &[u8], base: u32, at: usize, end: u32) -> Option<(u8, u64)> {
@@ -448,10 +459,9 @@ fn value_at(buf: &[u8], base: u32, at: usize, end: u32) -> Option<(u8, u64)> {
         }
     }
     if word & 0xff == 0x18 && (2..=8).contains(&len) {
-        // A varint of up to seven bytes: all but the last say that there are more.
-        let bytes = word >> 8 & (u64::MAX >> (8 * (9 - len)));
-        if bytes & CONTINUES == CONTINUES >> (8 * (9 - len)) >> 8 {
-            return Some((kind::INT, packed(bytes & !CONTINUES)));
+        // A varint of up to seven bytes.
+        if let Some(value) = short_varint(word >> 8, len - 1) {
+            return Some((kind::INT, value));
         }
     }
     any_value(buf, base, at, end)

@@ -31,6 +31,8 @@ pub(super) struct Scratch {
     /// Of a row, what came to be: when, and the slot.
     pub born: Vec<(u32, u16)>,
     pub out: Vec<Piece>,
+    /// Where rows are put together that are one piece.
+    pub room: Vec<u8>,
     /// Messages that are put together.
     body: Vec<u8>,
 }
@@ -73,6 +75,7 @@ impl Scratch {
     }
 
     /// Where in the arena that lies which was made last for a slot, if it was this.
+    #[inline(always)]
     pub fn known(
         &self,
         slot: usize,
@@ -84,22 +87,39 @@ impl Scratch {
     }
 
     #[inline(always)]
-    fn made(&mut self, data: &Data, slot: usize, (kind, bits, number): (u8, u64, u8), at: usize) {
+    fn made(&mut self, data: &Data, slot: usize, of: (u8, u64, u8), at: usize) {
+        self.note(slot, of, at, data.arena.len());
+    }
+
+    /// Notes where what was made of a slot lies in the arena, or will.
+    #[inline(always)]
+    pub fn note(
+        &mut self,
+        slot: usize,
+        (kind, bits, number): (u8, u64, u8),
+        start: usize,
+        end: usize,
+    ) {
         if let Some(made) = self.made.get_mut(slot) {
             *made = Made {
                 kind,
                 number,
                 bits,
-                start: at,
-                end: data.arena.len(),
+                start,
+                end,
             };
         }
+    }
+
+    #[inline(always)]
+    pub fn template(&self, slot: usize) -> Option<&Template> {
+        self.templates.get(slot)
     }
 }
 
 /// Bytes that the text of a value takes.
 #[inline(always)]
-fn text_len(of: u8, bits: u64) -> usize {
+pub(super) fn text_len(of: u8, bits: u64) -> usize {
     match of {
         kind::STRING | kind::BYTES | kind::MAP | kind::LIST => span::len(bits),
         _ => 0,
@@ -108,7 +128,7 @@ fn text_len(of: u8, bits: u64) -> usize {
 
 /// Bytes that a value takes, within its field.
 #[inline(always)]
-fn value_len(of: u8, bits: u64) -> usize {
+pub(super) fn value_len(of: u8, bits: u64) -> usize {
     let text = text_len(of, bits);
     match of {
         kind::BOOL => 2,

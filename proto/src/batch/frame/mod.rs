@@ -1,10 +1,9 @@
 //! Rows of one level as columns that can be read and changed: the attributes and fields that a
 //! program names, gathered in one walk over each row, and every change of them kept in the
 //! columns until [`Frame::commit`] writes each changed row anew, once. What a kernel makes of
-//! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`; what is
-//! different for resources and scopes in `holders`, for profiles and samples in `interned`.
-//! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`
-//! and `make`.
+//! them lies in the frame's heap until then. Finding is in `load`, writing in `commit`, `whole`
+//! and `make`; what is different for resources and scopes in `holders`, for profiles and samples
+//! in `interned`.
 //!
 //! A row in which something is unusual (a key given twice, a value in pieces, a field of the
 //! wrong type, bytes that are not valid) is [odd](Frame::is_odd): the frame neither reads nor
@@ -23,6 +22,7 @@ mod maps;
 mod parents;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use super::{Field, Level, MetricType, fields::Layout};
 use crate::Signal;
@@ -31,7 +31,7 @@ pub use added::Pair;
 pub use column::{Column, kind, span};
 pub use entries::{Change, Entry, bytes_of};
 
-use finder::Finder;
+use finder::{Classes, Finder};
 
 /// Rows that a frame holds at once, at most: positions are 16 bits wide, and what a kernel works
 /// on should stay in the cache.
@@ -58,8 +58,12 @@ pub struct Frame {
     fields: Vec<FieldSlot>,
     /// By number, which of `fields` it is, if that is the only one and lies in no message.
     simple: [u16; 32],
+    /// By number, the slots of those that have eight bytes, and of texts.
+    fixed64: [u16; 32],
+    texts: [u16; 32],
     /// Bit set of their numbers, and of those of which something was changed.
     watched: u32,
+    classes: Classes,
     changed: u32,
     /// Where attributes are indices and anyone asks for some: the number of these, else 0.
     indices: u32,
@@ -132,7 +136,10 @@ impl Frame {
             finder: Finder::new(keys),
             fields: Vec::new(),
             simple: [NOT_SIMPLE; 32],
+            fixed64: [NOT_SIMPLE; 32],
+            texts: [NOT_SIMPLE; 32],
             watched: 0,
+            classes: Classes::new(0, 0),
             changed: 0,
             indices: 0,
             others,
@@ -173,6 +180,19 @@ impl Frame {
                 within,
                 layout,
             });
+        }
+        for field in &frame.fields {
+            let at = field.number as usize;
+            let slots = match field.layout {
+                Layout::Fixed64 => &mut frame.fixed64,
+                Layout::Bytes => &mut frame.texts,
+                _ => continue,
+            };
+            if let Some(slot) = slots.get_mut(at)
+                && frame.simple.get(at) != Some(&NOT_SIMPLE)
+            {
+                *slot = field.slot;
+            }
         }
         if interned::is_interned(signal, level) && (!keys.is_empty() || others != Others::None) {
             let indices = Field::AttributeIndices.place(signal, level, None)?;
