@@ -243,8 +243,7 @@ impl Exec<'_> {
                 let (of, bits) = column.get(usize::from(p));
                 of == kind::STRING && span::len(bits) > limit
             };
-            let column = self.frame.column(slot);
-            if column.longest() <= limit {
+            if self.frame.is_shorter(slot, limit) {
                 continue;
             }
             let mut cut = self.state.copy(selection);

@@ -109,6 +109,8 @@ pub struct Column {
     pub(super) births: Vec<u32>,
     /// Whether anything of it came to be.
     pub(super) born: bool,
+    /// Whether anything was written since it was loaded.
+    pub(super) written: bool,
 }
 
 pub(super) static EMPTY: Column = Column {
@@ -117,6 +119,7 @@ pub(super) static EMPTY: Column = Column {
     states: Vec::new(),
     births: Vec::new(),
     born: false,
+    written: false,
 };
 
 impl Column {
@@ -133,7 +136,7 @@ impl Column {
     }
 
     /// Bytes of the longest string.
-    pub fn longest(&self) -> usize {
+    pub(super) fn longest(&self) -> usize {
         // Of lengths, which have 31 bits, many are compared at once.
         let of = |(of, bits): (&u8, &u64)| match *of {
             super::kind::STRING => (*bits >> 32) as i32 & i32::MAX,
@@ -185,6 +188,7 @@ impl Column {
         self.states.resize(rows, state::ABSENT);
         self.births.resize(rows, 0);
         self.born = false;
+        self.written = false;
     }
 
     /// What a row has; false when it has something already.

@@ -135,8 +135,6 @@ impl Frame {
             let touched = self.touched.get(position) == Some(&true);
             if !odd && (touched || along && self.is_plain(data, *row)) {
                 let begin = data.arena.len();
-                // Where the next row will be written.
-                ask_for(&data.arena, begin + NEXT);
                 let number = plain.or_else(|| {
                     let kind = data.type_of(self.level, *row);
                     self.level.attributes(self.signal, kind)
@@ -161,6 +159,8 @@ impl Frame {
                         }
                     }
                 }
+                // Where the next row will be written.
+                ask_for(&data.arena, begin + NEXT);
                 data.arena.extend_from_slice(&[0; HEADER as usize]);
                 out.clear();
                 let to_write = Row {

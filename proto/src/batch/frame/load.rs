@@ -36,6 +36,7 @@ impl Frame {
         self.odd.clear();
         self.odd.resize(rows.len(), false);
         self.any_odd = false;
+        self.longest = 0;
         self.changed = 0;
         self.touched.clear();
         self.touched.resize(rows.len(), false);
@@ -61,6 +62,10 @@ impl Frame {
         let referring = data.signal == Signal::Profiles && is_holder(self.level);
         if interned {
             self.table.begin();
+        }
+        if interned || referring {
+            // Values lie in the dictionary.
+            self.longest = u32::MAX;
         }
         for (position, row) in rows.iter().enumerate() {
             let number = match plain {
@@ -137,6 +142,7 @@ impl Frame {
             &data.arena
         };
         let (mut at, to) = ((start & !ARENA) as usize, (end & !ARENA) as usize);
+        self.longest = self.longest.max(end.wrapping_sub(start));
         if (self.classes.number, self.classes.watched) != (number, self.watched) {
             self.classes = Classes::new(number, self.watched);
         }

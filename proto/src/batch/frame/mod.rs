@@ -72,6 +72,8 @@ pub struct Frame {
     rows: Vec<u32>,
     odd: Vec<bool>,
     any_odd: bool,
+    /// Bytes of the longest run that was walked over.
+    longest: u32,
     touched: Vec<bool>,
     columns: Vec<Column>,
     entries: Vec<Entry>,
@@ -147,6 +149,7 @@ impl Frame {
             rows: Vec::new(),
             odd: Vec::new(),
             any_odd: false,
+            longest: 0,
             touched: Vec::new(),
             columns: Vec::new(),
             entries: Vec::new(),
@@ -262,6 +265,13 @@ impl Frame {
         self.any_others
     }
 
+    /// Whether no string of a slot has more bytes.
+    pub fn is_shorter(&self, slot: usize, limit: usize) -> bool {
+        let column = self.column(slot);
+        // What was only loaded is no longer than where it was found.
+        !column.written && self.longest as usize <= limit || column.longest() <= limit
+    }
+
     /// Whether any row is odd.
     pub fn any_odd(&self) -> bool {
         self.any_odd
@@ -324,6 +334,7 @@ impl Frame {
             return;
         };
         self.turns += 1;
+        column.written = true;
         if column.put(at, value, self.turns) {
             match std::mem::replace(&mut column.born, true) {
                 true => self.in_order = false,

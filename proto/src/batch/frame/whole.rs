@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     batch::{Data, data::ARENA, encode::HEADER, fields::Layout, pieces::BLOCK},
-    wire::{WireType, zigzag},
+    wire::{WireType, varint_len, zigzag},
 };
 
 /// Bytes of a row, header included, at most.
@@ -66,6 +66,17 @@ impl Out<'_> {
 
     #[inline(always)]
     fn varint(&mut self, mut value: u64) -> Option<()> {
+        if value < 0x80 {
+            return self.put([value as u8]);
+        }
+        if value < 1 << 56 {
+            // All bytes at once, of which what is too much is taken back.
+            let len = varint_len(value);
+            let more = CONTINUES >> (8 * (8 - len)) >> 8;
+            self.put((spread(value) | more).to_le_bytes())?;
+            self.at -= 8 - len;
+            return Some(());
+        }
         while value >= 0x80 {
             self.put([value as u8 | 0x80])?;
             value >>= 7;
@@ -81,6 +92,16 @@ impl Out<'_> {
             _ => self.varint(u64::from(number << 3 | wire as u32)),
         }
     }
+}
+
+const CONTINUES: u64 = 0x8080_8080_8080_8080;
+
+/// Eight groups of seven bits, each in a byte of its own.
+#[inline(always)]
+fn spread(x: u64) -> u64 {
+    let x = x & 0x0fff_ffff | (x & 0x00ff_ffff_f000_0000) << 4;
+    let x = x & 0x0000_3fff_0000_3fff | (x & 0x0fff_c000_0fff_c000) << 2;
+    x & 0x007f_007f_007f_007f | (x & 0x3f80_3f80_3f80_3f80) << 1
 }
 
 /// Copies `buf[from..to]` to `at`.
@@ -255,6 +276,17 @@ fn attribute(
     let at = out.at;
     let template = scratch.template(slot)?;
     let (block, len) = template.block()?;
+    let bytes = span::len(bits);
+    // Tag and length of the value's field and of the text in it: four bytes.
+    if of == kind::STRING && len - 2 + 4 + bytes < 0x80 && number < 16 {
+        out.block(block, len)?;
+        let header = out.room.get_mut(at..)?.first_chunk_mut()?;
+        *header = [(number << 3 | 2) as u8, (len + 2 + bytes) as u8];
+        out.put([0x12, bytes as u8 + 2, 0x0a, bytes as u8])?;
+        text(out, from, bits)?;
+        scratch.note(slot, key, from.arena.len() + at, from.arena.len() + out.at);
+        return Some(());
+    }
     let value = value_len(of, bits);
     // Behind the tag and length of one byte each that are in the block.
     let body = len - 2 + value + if value < 0x80 { 2 } else { 3 };
@@ -264,10 +296,7 @@ fn attribute(
     let tag = (number << 3 | 2) as u8;
     if body < 0x80 {
         out.block(block, len)?;
-        let [first, second, ..] = out.room.get_mut(at..)? else {
-            return None;
-        };
-        (*first, *second) = (tag, body as u8);
+        *out.room.get_mut(at..)?.first_chunk_mut()? = [tag, body as u8];
     } else {
         if body >= 0x4000 {
             return None;

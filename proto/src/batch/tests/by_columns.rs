@@ -178,7 +178,12 @@ fn change(frame: &mut Frame, data: &Data, model: &mut [Row], keys: &[&str; 3], r
                     continue;
                 }
                 let text = String::from_utf8(frame.bytes(data, bits).to_vec()).unwrap();
-                assert!(frame.column(slot).longest() >= text.len());
+                assert!(
+                    !text
+                        .len()
+                        .checked_sub(1)
+                        .is_some_and(|l| frame.is_shorter(slot, l))
+                );
                 let half = (0..=text.len() / 2)
                     .rev()
                     .find(|at| text.is_char_boundary(*at));
