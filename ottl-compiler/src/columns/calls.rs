@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha512};
 use smallvec::SmallVec;
 use trunkline_proto::batch::frame::kind;
 
@@ -13,6 +13,7 @@ use super::{
     cells::{self, Cell, cell},
     eval::{Exec, Op},
     expr::{Arg, CallExpr, Expr, Kernel},
+    hash::sha256,
     state::Known,
 };
 use crate::{
@@ -302,8 +303,8 @@ impl Exec<'_> {
         let bytes = self.bytes(bits);
         match name {
             "SHA256" => {
-                let digest = Sha256::digest(bytes);
-                self.hex(digest.into())
+                let digest = sha256(bytes);
+                self.hex(digest)
             }
             "SHA1" => {
                 let digest = Sha1::digest(bytes);

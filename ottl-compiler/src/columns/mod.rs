@@ -30,6 +30,7 @@ mod editors;
 mod eval;
 mod expr;
 mod gate;
+mod hash;
 mod kernels;
 mod keyed;
 mod lower;
