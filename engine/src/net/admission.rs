@@ -38,10 +38,14 @@ impl Budget {
 
     /// Charges `bytes`, if they fit.
     pub fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        if !self.add(bytes) {
-            return None;
-        }
-        Some(Charge {
+        let charge = self.charge_if_free(bytes);
+        self.count(charge.is_some());
+        charge
+    }
+
+    /// As [`Budget::charge`], for what is as well left undone: it is not refused then.
+    pub fn charge_if_free(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        self.add(bytes).then(|| Charge {
             budget: self.clone(),
             bytes,
         })
@@ -51,12 +55,17 @@ impl Budget {
         let before = self.used.fetch_add(bytes, Relaxed);
         let limit = self.limit.load(Relaxed);
         let free = bytes.min(limit / FREE);
-        if before.saturating_add(bytes).saturating_add(free) > limit {
+        let fits = before.saturating_add(bytes).saturating_add(free) <= limit;
+        if !fits {
             self.used.fetch_sub(bytes, Relaxed);
-            self.refused.fetch_add(1, Relaxed);
-            return false;
         }
-        true
+        fits
+    }
+
+    fn count(&self, fits: bool) {
+        if !fits {
+            self.refused.fetch_add(1, Relaxed);
+        }
     }
 
     /// Bytes charged now.
@@ -106,6 +115,7 @@ impl Charge {
     /// Charges more; `false` where it does not fit, and the charge is as before.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let fits = self.budget.add(bytes);
+        self.budget.count(fits);
         if fits {
             self.bytes += bytes;
         }

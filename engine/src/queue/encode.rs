@@ -28,11 +28,12 @@ pub type Body = SmallVec<[Bytes; 1]>;
 
 impl Form {
     /// Writes a request, like [`Form::encode`], but leaves requests that were joined, and long
-    /// runs of bytes of those that were changed, where they are.
+    /// runs of bytes of those that were changed, where they are. Of what was changed throughout
+    /// only what it became stays in memory.
     ///
     /// # Errors
     /// Those of [`Form::encode`].
-    pub fn encode_in_place(self, batch: &Batch, core: &CoreContext) -> Result<Body, Refusal> {
+    pub fn encode_in_place(self, batch: Batch, core: &CoreContext) -> Result<Body, Refusal> {
         match batch.parts() {
             Some(parts) if !self.json && self.codec == Codec::Identity => {
                 Ok(parts.iter().cloned().collect())
@@ -40,11 +41,17 @@ impl Form {
             None if !self.json && self.codec == Codec::Identity && batch.has_long_runs() => {
                 // Headers, and what lies in small pieces.
                 let expected = batch.payload_len() / 64;
-                let Some(mut charge) = core.budget.charge(expected) else {
+                // What came, with its charge, is let go of once what was made is charged itself.
+                let all = core.budget.charge_if_free(expected + batch.made_len());
+                let is_charged = all.is_some();
+                let Some(mut charge) = all.or_else(|| core.budget.charge(expected)) else {
                     return Err(Refusal::no_room());
                 };
                 let mut out = Buffer::with_capacity(expected);
-                let pieces = batch.write_around(&mut out);
+                let pieces = match is_charged {
+                    true => batch.into_pieces(&mut out),
+                    false => batch.write_around(&mut out),
+                };
                 if !charge.grow(out.len().saturating_sub(expected)) {
                     return Err(Refusal::no_room());
                 }
@@ -57,7 +64,7 @@ impl Form {
                 });
                 Ok(each.collect())
             }
-            _ => Ok(smallvec![self.encode(batch, core)?]),
+            _ => Ok(smallvec![self.encode(&batch, core)?]),
         }
     }
 
@@ -114,7 +121,13 @@ pub fn room(core: &CoreContext, bytes: usize) -> Result<Buffer, Refusal> {
 mod tests {
     use super::*;
     use crate::exporters::testing;
-    use trunkline_proto::batch::{AttributeEdit, Level, Packed, Selection};
+    use trunkline_proto::{
+        Signal,
+        batch::{
+            AttributeEdit, Level, Packed, Selection,
+            frame::{Frame, MAX_ROWS, Others, kind},
+        },
+    };
 
     fn form(json: bool, codec: Codec, level: i32) -> Form {
         Form { json, codec, level }
@@ -150,11 +163,11 @@ mod tests {
         let each: Vec<Bytes> = batches.iter().map(Batch::to_protobuf).collect();
         let joined = Batch::join(batches).unwrap().unwrap();
         let plain = form(false, Codec::Identity, 0);
-        let body = plain.encode_in_place(&joined, &core).unwrap();
+        let body = plain.encode_in_place(joined.clone(), &core).unwrap();
         assert_eq!(body.to_vec(), each);
         assert_eq!(body[1].as_ptr(), each[1].as_ptr());
         let packed = form(false, Codec::Gzip, 0);
-        let body = packed.encode_in_place(&joined, &core).unwrap();
+        let body = packed.encode_in_place(joined.clone(), &core).unwrap();
         assert_eq!(body.to_vec(), [packed.encode(&joined, &core).unwrap()]);
     }
 
@@ -190,12 +203,64 @@ mod tests {
         data.rows(Level::Item).unwrap();
         assert!(batch.has_long_runs());
         let plain = form(false, Codec::Identity, 0);
-        let body = plain.encode_in_place(&batch, &core).unwrap();
+        let body = plain.encode_in_place(batch.clone(), &core).unwrap();
         let whole = plain.encode(&batch, &core).unwrap();
         assert_eq!(body.concat(), whole);
         assert!(body.len() > 1);
         let json = form(true, Codec::Identity, 0);
-        let body = json.encode_in_place(&batch, &core).unwrap();
+        let body = json.encode_in_place(batch.clone(), &core).unwrap();
         assert_eq!(body.to_vec(), [json.encode(&batch, &core).unwrap()]);
+    }
+
+    /// What came, and whether anybody still holds it.
+    struct Came(Vec<u8>, #[allow(dead_code)] std::sync::Arc<()>);
+
+    impl AsRef<[u8]> for Came {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn of_what_was_changed_throughout_only_what_it_became_stays() {
+        // Whether there is room for it beside what came.
+        for has_room in [true, false] {
+            let core = testing::core();
+            let held = std::sync::Arc::new(());
+            let came = testing::logs(&[("a", 2000), ("b", 2000)]);
+            let came = Came(came.to_protobuf().to_vec(), held.clone());
+            let mut batch = Batch::from_protobuf(Signal::Logs, Bytes::from_owner(came)).unwrap();
+            let data = batch.open().unwrap();
+            let mut rows = Vec::new();
+            data.rows_into(Level::Item, &mut rows).unwrap();
+            let keys = [&b"key"[..]];
+            let mut frame =
+                Frame::new(Signal::Logs, Level::Item, &keys, &[], Others::None).unwrap();
+            for rows in rows.chunks(MAX_ROWS) {
+                frame.load(data, rows).unwrap();
+                let all: Vec<u16> = (0..rows.len() as u16).collect();
+                let text = frame.put(&[b'x'; 200]).unwrap();
+                frame.set(0, &all, |_| (kind::STRING, text));
+                frame.commit(data).unwrap();
+            }
+            let made = batch.made_len();
+            let plain = form(false, Codec::Identity, 0);
+            let whole = plain.encode(&batch, &core).unwrap();
+            let written = whole.to_vec();
+            drop(whole);
+            if !has_room {
+                core.budget.set_limit(made);
+            }
+            let body = plain.encode_in_place(batch, &core).unwrap();
+            assert_eq!(body.concat(), written);
+            let holders = std::sync::Arc::strong_count(&held);
+            assert_eq!(holders, if has_room { 1 } else { 2 });
+            assert_eq!(core.budget.used() >= made, has_room);
+            drop(body);
+            assert_eq!(
+                (core.budget.used(), std::sync::Arc::strong_count(&held)),
+                (0, 1)
+            );
+        }
     }
 }

@@ -255,27 +255,30 @@ impl Batch {
         };
         let (from, mut runs) = (out.len(), Vec::new());
         data.encode_apart(out, &mut runs);
-        let arena = Bytes::from_owner(Arena(data.clone()));
-        let (mut pieces, mut at) = (Vec::with_capacity(2 * runs.len() + 1), from);
-        for run in runs {
-            if run.at > at {
-                pieces.push((run.at - at, None));
-                at = run.at;
-            }
-            let range = (run.start & !ARENA) as usize..(run.end & !ARENA) as usize;
-            let piece = match run.start & ARENA {
-                0 => data
-                    .payload
-                    .get(range.clone())
-                    .map(|_| data.payload.slice(range)),
-                _ => arena.get(range.clone()).map(|_| arena.slice(range)),
-            };
-            pieces.push(((run.end - run.start) as usize, piece));
-        }
-        if out.len() > at {
-            pieces.push((out.len() - at, None));
-        }
-        pieces
+        let made = Bytes::from_owner(Arena(data.clone()));
+        pieces(&runs, &data.payload, &made, from..out.len())
+    }
+
+    /// As [`Batch::write_around`], for whoever sends the request and has no further use for it:
+    /// what came is let go of where nothing of it is left in long runs, and only what was made of
+    /// it stays.
+    pub fn into_pieces(mut self, out: &mut Vec<u8>) -> Vec<(usize, Option<Bytes>)> {
+        let Some(data) = self.data.as_mut().filter(|data| data.edited) else {
+            return self.write_around(out);
+        };
+        let (from, mut runs) = (out.len(), Vec::new());
+        data.encode_apart(out, &mut runs);
+        let is_made = runs.iter().all(|run| run.start & ARENA != 0);
+        let made = match Arc::get_mut(data) {
+            Some(data) if is_made => Bytes::from(std::mem::take(&mut data.arena)),
+            _ => Bytes::from_owner(Arena(data.clone())),
+        };
+        pieces(&runs, &data.payload, &made, from..out.len())
+    }
+
+    /// Bytes that edits made.
+    pub fn made_len(&self) -> usize {
+        self.data.as_ref().map_or(0, |data| data.arena.len())
     }
 
     /// Joins requests into one, in order, without copying.
@@ -350,6 +353,33 @@ impl Batch {
             })
             .collect()
     }
+}
+
+/// The pieces of what was encoded: the runs, in what came or was made, and what is between them.
+fn pieces(
+    runs: &[encode::Apart],
+    payload: &Bytes,
+    made: &Bytes,
+    between: std::ops::Range<usize>,
+) -> Vec<(usize, Option<Bytes>)> {
+    let (mut pieces, mut at) = (Vec::with_capacity(2 * runs.len() + 1), between.start);
+    for run in runs {
+        if run.at > at {
+            pieces.push((run.at - at, None));
+            at = run.at;
+        }
+        let range = (run.start & !ARENA) as usize..(run.end & !ARENA) as usize;
+        let of = match run.start & ARENA {
+            0 => payload,
+            _ => made,
+        };
+        let piece = of.get(range.clone()).map(|_| of.slice(range));
+        pieces.push(((run.end - run.start) as usize, piece));
+    }
+    if between.end > at {
+        pieces.push((between.end - at, None));
+    }
+    pieces
 }
 
 /// What edits made of a request, to be sent from where it is.

@@ -425,10 +425,9 @@ impl Consumer for OtlpGrpc {
         Box::pin(async move {
             let items = batch.item_count() as u64;
             let _in_flight = self.metrics.in_flight(self.signal);
-            let outcome = match self.form.encode_in_place(&batch, &self.core) {
+            let outcome = match self.form.encode_in_place(batch, &self.core) {
                 Err(refusal) => Outcome::Refused(refusal),
                 Ok(body) => {
-                    drop(batch);
                     let deadline = context.deadline;
                     self.retry
                         .run(deadline, || self.attempt(body.clone(), deadline))

@@ -6,7 +6,7 @@ use crate::batch::{
     AttributeEdit, Batch, Data, FieldValue, Selection, Source, Value, When,
     tests::{
         by_columns::encoded,
-        edits::written_around,
+        edits::{put_together, written_around},
         generate::{Request, Rng, rewrite},
     },
 };
@@ -248,6 +248,9 @@ fn reading_and_changing_is_what_it_is_one_by_one() {
                     "{round}"
                 );
             }
+            let (whole, mut between) = (batch.to_protobuf(), Vec::new());
+            let pieces = batch.into_pieces(&mut between);
+            assert!(put_together(pieces, &between) == whole, "{round} {level:?}");
         }
     }
     let enough = plain > 10_000 && odd > 100 && whole > 3_000;

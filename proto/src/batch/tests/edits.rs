@@ -21,7 +21,7 @@ use crate::{
     otlp::common::v1::{AnyValue, KeyValue},
 };
 
-pub use super::everything::{use_all, written_around};
+pub use super::everything::{put_together, use_all, written_around};
 
 /// What is done to an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

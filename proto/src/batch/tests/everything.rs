@@ -59,8 +59,15 @@ pub fn use_all(batch: &mut Batch) -> Result<(), crate::batch::Error> {
 
 /// The request as it is written in pieces of memory, put together.
 pub fn written_around(batch: &Batch) -> Vec<u8> {
-    let (mut between, mut out, mut at) = (Vec::new(), Vec::new(), 0);
-    for (len, piece) in batch.write_around(&mut between) {
+    let mut between = Vec::new();
+    let pieces = batch.write_around(&mut between);
+    put_together(pieces, &between)
+}
+
+/// Pieces of memory put together; those of `None` are the next so many bytes of what is between.
+pub fn put_together(pieces: Vec<(usize, Option<bytes::Bytes>)>, between: &[u8]) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    for (len, piece) in pieces {
         match piece {
             Some(piece) => out.extend_from_slice(&piece),
             None => {
