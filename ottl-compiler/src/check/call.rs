@@ -321,6 +321,15 @@ impl Checker<'_> {
                 let want = coerce::Want::Any;
                 Some(Argument::Value { node, want })
             }
+            // No list, which is an error only where it is evaluated.
+            ExprKind::Map(_) if dynamic => {
+                let node = self.value(expr)?;
+                if literal(&node).is_some() {
+                    return self.must_be("a list, or a path or converter that gives one", expr);
+                }
+                let want = coerce::Want::Any;
+                Some(Argument::Value { node, want })
+            }
             _ if dynamic => self.must_be("a list, or a path or converter that gives one", expr),
             _ => self.must_be("a list", expr),
         }

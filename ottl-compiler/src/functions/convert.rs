@@ -155,7 +155,7 @@ pub(super) fn base64_encode(args: &Args<'_>) -> Result<Value, Failure> {
 /// `Log(target)`
 pub(super) fn log(args: &Args<'_>) -> Result<Value, Failure> {
     match args.value(0) {
-        Value::Float(value) if *value > 0.0 => Ok(Value::Float(value.ln())),
+        Value::Float(value) if *value > 0.0 => Ok(Value::Float(libm::log(*value))),
         Value::Float(value) if value.is_nan() => Ok(Value::Float(*value)),
         Value::Float(value) => Err(Failure::Function(format!("invalid input: {value}"))),
         _ => Err(Failure::Function("invalid input: <nil>".to_owned())),

@@ -1,6 +1,6 @@
 //! Converters of addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
@@ -56,7 +56,15 @@ fn cidr(text: &[u8]) -> Result<(IpAddr, u32), String> {
         let most = if base.is_ipv4() { 32 } else { 128 };
         let plain = bits.bytes().all(|byte| byte.is_ascii_digit());
         let bits = bits.parse().ok().filter(|bits| plain && *bits <= most)?;
-        Some((base, bits))
+        // A network within the addresses of version 4 in the form of version 6 is one of version 4.
+        let mapped = match base {
+            IpAddr::V6(base) => masked(base, bits).to_ipv4_mapped(),
+            IpAddr::V4(_) => None,
+        };
+        Some(match mapped {
+            Some(base) => (IpAddr::V4(base), bits.saturating_sub(96)),
+            None => (base, bits),
+        })
     });
     parsed.ok_or_else(|| format!("invalid CIDR address: {shown}"))
 }
@@ -67,12 +75,15 @@ fn within(address: IpAddr, base: IpAddr, bits: u32) -> bool {
             let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
             a.to_bits() & mask == b.to_bits() & mask
         }
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-            a.to_bits() & mask == b.to_bits() & mask
-        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => masked(a, bits) == masked(b, bits),
         _ => false,
     }
+}
+
+/// The address with all but so many bits cleared.
+fn masked(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+    Ipv6Addr::from_bits(address.to_bits() & mask)
 }
 
 /// `CommunityID(source_i_p, source_port, destination_i_p, destination_port, protocol?, seed?)`:

@@ -2,7 +2,7 @@
 
 use crate::{
     failure::Failure,
-    go::text::{lower_char, one_char},
+    go::text::{as_text, lower_char, one_char},
     ops::CompareOp,
     program::Args,
     value::{
@@ -13,16 +13,20 @@ use crate::{
     },
 };
 use std::borrow::Cow;
+use trunkline_proto::batch;
 
 /// `Concat(vals, delimiter)`
 pub(super) fn concat(args: &Args<'_>) -> Result<Value, Failure> {
     let delimiter = args.text(1)?;
     let mut out: Vec<u8> = Vec::new();
     let mut first = true;
-    let mut push = |value: &Value| {
+    let mut separate = |out: &mut Vec<u8>| {
         if !std::mem::take(&mut first) {
             out.extend_from_slice(delimiter);
         }
+    };
+    let mut push = |value: &Value| {
+        separate(&mut out);
         match &*coerce(Cow::Borrowed(value), Want::StringLike)? {
             Value::String(text) => out.extend_from_slice(text),
             _ => out.extend_from_slice(b"<nil>"),
@@ -33,8 +37,10 @@ pub(super) fn concat(args: &Args<'_>) -> Result<Value, Failure> {
         Value::Nil => {}
         Value::List(items) => items.iter().try_for_each(&mut push)?,
         Value::Slice(any) => {
+            // As values of telemetry are shown: what is empty is no text, bytes are base64.
             for any in elements(any) {
-                push(&Value::decode(any)?)?;
+                separate(&mut out);
+                as_text(&batch::Value::read(any)?, &mut out);
             }
         }
         Value::Typed(items) => items.values().iter().try_for_each(&mut push)?,

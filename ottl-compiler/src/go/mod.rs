@@ -1,6 +1,6 @@
 //! What Go's standard library, and libraries the reference uses, do where users can see it:
 //! regular expressions ([`regexp`]), globs ([`glob`]), grok ([`grok`]), numbers and telemetry values as text
-//! ([`text`]), character sets ([`charset`]), comma-separated values ([`csv`]), addresses ([`url`]), user agents ([`user_agent`]), XML ([`xml`], [`xml_tree`]), XPath ([`xpath`]), formatted
+//! ([`text`]), character sets ([`charset`]), comma-separated values ([`csv`]), addresses ([`url`]), user agents ([`user_agent`]), XML ([`xml`], [`xml_tree`], `xml_names`), XPath ([`xpath`]), formatted
 //! texts ([`sprintf`]), durations and dates
 //! ([`time`]), their layouts ([`layout`], [`strptime`], [`locale`]) and time zones ([`zone`]).
 
@@ -18,6 +18,7 @@ pub mod time;
 pub mod url;
 pub mod user_agent;
 pub mod xml;
+mod xml_names;
 pub mod xml_tree;
 pub mod xpath;
 pub mod zone;

@@ -1,6 +1,8 @@
 //! XML in pieces, as Go's package `encoding/xml` reads it in its strict mode: start and end tags
 //! that fit, text without its escapes. What is made of the pieces is not here.
 
+use super::xml_names::{begins_name, continues_name};
+
 /// A piece.
 #[derive(Debug, PartialEq)]
 pub enum Token {
@@ -407,8 +409,7 @@ fn is_name(name: &[u8]) -> bool {
     let Ok(name) = std::str::from_utf8(name) else {
         return false;
     };
-    let first = |c: char| matches!(c, '_' | ':') || c.is_alphabetic();
     let mut chars = name.chars();
-    chars.next().is_some_and(first)
-        && chars.all(|c| first(c) || matches!(c, '-' | '.' | '·') || c.is_numeric())
+    chars.next().is_some_and(|c| c == ':' || begins_name(c))
+        && chars.all(|c| c == ':' || continues_name(c))
 }

@@ -2,7 +2,10 @@
 //! what it leaves to chance, is refused here, each with a text that names it.
 
 use super::{Axis, Expr, Function, Operator, Pick, Start, Step, Test, XPath};
-use crate::go::text::parse_double;
+use crate::go::{
+    text::parse_double,
+    xml_names::{begins_name, continues_name},
+};
 
 /// How deep expressions may nest.
 const DEPTH: usize = 50;
@@ -77,7 +80,7 @@ impl<'t> Parser<'t> {
     fn word(&mut self, word: &str) -> bool {
         self.space();
         match self.rest.strip_prefix(word) {
-            Some(rest) if !rest.starts_with(is_part) => {
+            Some(rest) if !rest.starts_with(continues_name) => {
                 self.rest = rest;
                 true
             }
@@ -87,9 +90,14 @@ impl<'t> Parser<'t> {
 
     fn name(&mut self) -> Option<&'t str> {
         self.space();
-        let len = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
+        let len = self
+            .rest
+            .find(|c| !continues_name(c))
+            .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at_checked(len)?;
-        if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
+        // The library takes names that begin with what others only go on with, but for those that
+        // are the beginning of something else to it.
+        if !name.starts_with(|c| begins_name(c) || (!c.is_ascii() && !c.is_numeric())) {
             return None;
         }
         self.rest = rest;
@@ -223,7 +231,7 @@ impl<'t> Parser<'t> {
             (false, true) => {
                 self.rest = self.rest.get(1..).unwrap_or_default();
                 self.space();
-                let begins = |c: char| matches!(c, '.' | '@' | '*') || is_part(c);
+                let begins = |c: char| matches!(c, '.' | '@' | '*') || continues_name(c);
                 if !self.rest.starts_with(begins) {
                     return Ok(Expr::Path(Start::Root, Pick::All, steps));
                 }
@@ -501,8 +509,4 @@ fn anything() -> Step {
         test: Test::Node,
         predicates: Vec::new(),
     }
-}
-
-fn is_part(c: char) -> bool {
-    matches!(c, '_' | '-' | '.' | '·') || c.is_alphanumeric()
 }
