@@ -5,6 +5,22 @@ use std::fmt;
 
 use trunkline_proto::{batch, wire::DecodeError};
 
+/// The largest value that may be made of itself, in bytes: it can double with every step.
+const MOST_BUILT_UP: usize = 16 << 20;
+
+/// Checks the size of a value that is made of itself.
+///
+/// # Errors
+/// It is too large.
+pub(crate) fn built_up(size: usize) -> Result<(), Failure> {
+    match size > MOST_BUILT_UP {
+        true => Err(Failure::Function(format!(
+            "a value of {size} bytes is larger than may be built up ({MOST_BUILT_UP})"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Why a row's statement failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {

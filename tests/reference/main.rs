@@ -31,6 +31,9 @@ const CASES: usize = 2_500;
 /// Cases on one input.
 const PER_INPUT: usize = 40;
 
+/// What takes longer here is told of.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// Differences that a search prints before it gives up.
 const ENOUGH: usize = 60;
 
@@ -120,7 +123,11 @@ impl Fate {
 
 /// Asks both.
 pub fn look(reference: &mut Reference, input: &Input, case: &str) -> Fate {
+    let started = Instant::now();
     let ours = ours(input, case);
+    if started.elapsed() > SLOW {
+        eprintln!("{:?} here: {case}\n  input: {}", started.elapsed(), input.json);
+    }
     let theirs = reference.ask(case);
     let Some(theirs) = theirs.filter(|answer| answer != "PANIC") else {
         return Fate::Untold;

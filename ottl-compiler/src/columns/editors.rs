@@ -16,7 +16,7 @@ use crate::{
     contexts::{Context, Store},
     failure::Failure,
     functions::Build,
-    program::{Argument, Call, KeyNode, Node, PathNode},
+    program::{Argument, Call, KeyNode, PathNode},
     run::{self, Alone, Target},
     value::{
         Value, index,
@@ -69,7 +69,7 @@ impl Lower {
                 return None;
             };
             // A value that contains what is written.
-            if matches!(node, Node::Path(source) if source.contains(target)) {
+            if node.contains(target) {
                 return None;
             }
             let value = self.expr(node);

@@ -68,7 +68,7 @@ impl Lower {
                 }
                 let (slot, take) = self.target(target)?;
                 // A value that contains what is written.
-                if matches!(node, Node::Path(source) if source.contains(target)) {
+                if node.contains(target) {
                     return None;
                 }
                 let value = self.expr(node);

@@ -7,7 +7,7 @@ use trunkline_proto::{
 };
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, built_up},
     go::text::as_text,
     program::{Args, Lambda},
     run::{Row, owned_entries},
@@ -18,9 +18,6 @@ use crate::{
         tree::Tree,
     },
 };
-
-/// The largest value that `Reduce` may build up, in bytes: what is made of itself doubles.
-const MOST: usize = 16 << 20;
 
 /// What lambdas are applied to, each value encoded.
 enum Source {
@@ -285,12 +282,7 @@ pub(super) fn reduce(row: &mut Row<'_>, args: &Args<'_>) -> Result<Value, Failur
     Source::of(args.value(0))?.for_each("accumulator function", |key, value, _| {
         let before = std::mem::replace(&mut sum, Value::Nil);
         sum = apply(row, accumulator, [before, key, value])?;
-        let size = size(&sum, MAX_DEPTH)?;
-        if size > MOST {
-            return Err(Failure::Function(format!(
-                "a value of {size} bytes is larger than may be built up ({MOST})"
-            )));
-        }
+        built_up(size(&sum, MAX_DEPTH)?)?;
         Ok(true)
     })?;
     Ok(sum)

@@ -284,6 +284,15 @@ impl Node {
             Node::Map(_) => TypeSet::one(Type::Map),
         }
     }
+
+    /// Whether it is a path that contains this one, or a list of such.
+    pub(crate) fn contains(&self, path: &PathNode) -> bool {
+        match self {
+            Node::Path(source) => source.contains(path),
+            Node::List(nodes) => nodes.iter().any(|node| node.contains(path)),
+            _ => false,
+        }
+    }
 }
 
 impl PathNode {

@@ -8,7 +8,7 @@ use trunkline_proto::batch::{Field, FieldValue};
 use super::{Row, Target};
 use crate::{
     contexts::{Context, Store},
-    failure::Failure,
+    failure::{Failure, built_up},
     functions::{self, Build},
     program::{Args, Argument, Body, Call, Condition, KeyNode, Lambda, Node, PathNode},
     value::{
@@ -274,23 +274,12 @@ impl Row<'_> {
             (Build::Set, Some(path)) => {
                 let args = self.args(call)?;
                 let value = args.value(1);
-                // A value that contains what is written is read after that has been made empty,
-                // unless it is of that kind already; attributes that are kept in a dictionary are
-                // read and written as copies.
-                let interned = path.def.store == Store::Attributes
-                    && matches!(path.context, Context::Profile | Context::ProfileSample);
-                if let (Some(Argument::Value { node, .. }), Some(empty)) =
-                    (call.args.get(1), value.empty_of_kind())
-                    && let Node::Path(source) = node
-                    && !interned
-                    && source.contains(path)
-                    && !self.read(path).is_ok_and(|old| old.of() == value.of())
-                {
-                    self.write(path, &empty)?;
-                    let value = self.read(source)?;
-                    return self.write(path, &value);
+                match call.args.get(1) {
+                    Some(Argument::Value { node, .. }) if node.contains(path) => {
+                        self.write_around(path, node, value.clone())
+                    }
+                    _ => self.write(path, value),
                 }
-                self.write(path, value)
             }
             (Build::EditorOfSome(editor), Some(path)) => {
                 if let Value::Nil = self.read(path)? {
@@ -313,6 +302,73 @@ impl Row<'_> {
                 Err(Failure::Function(format!("{name} is no editor")))
             }
         }
+    }
+
+    /// Writes a value that contains what is written: it is read after that has been made empty,
+    /// unless it is of that kind already. Attributes that are kept in a dictionary are read and
+    /// written as copies.
+    fn write_around(
+        &mut self,
+        path: &PathNode,
+        node: &Node,
+        mut value: Value,
+    ) -> Result<(), Failure> {
+        let interned = path.def.store == Store::Attributes
+            && matches!(path.context, Context::Profile | Context::ProfileSample);
+        match node {
+            _ if interned => {}
+            Node::Path(source) => {
+                if let Some(empty) = value.empty_of_kind()
+                    && !self.read(path).is_ok_and(|old| old.of() == value.of())
+                {
+                    self.write(path, &empty)?;
+                    value = self.read(source)?;
+                }
+            }
+            _ => self.refill(path, node, &mut value, &mut |value| value)?,
+        }
+        self.write(path, &value)
+    }
+
+    /// The elements of a list that contain what is written are read one after the other, each
+    /// when those before it and an empty one for itself are there. `whole` makes what is written
+    /// then of what is within this list.
+    fn refill(
+        &mut self,
+        path: &PathNode,
+        node: &Node,
+        value: &mut Value,
+        whole: &mut dyn FnMut(Value) -> Value,
+    ) -> Result<(), Failure> {
+        let (Node::List(nodes), Value::List(values)) = (node, value) else {
+            return Ok(());
+        };
+        for (at, node) in nodes.iter().enumerate() {
+            let (before, rest) = values.split_at_mut_checked(at).unwrap_or_default();
+            let Some(value) = rest.first_mut().filter(|_| node.contains(path)) else {
+                continue;
+            };
+            let mut around = |value: Value| {
+                let mut list = before.to_vec();
+                list.push(value);
+                whole(Value::List(list))
+            };
+            match (node, value.empty_of_kind()) {
+                (Node::Path(source), Some(empty)) => {
+                    match self.write(path, &around(empty)) {
+                        // What lists cannot hold is told of in the end.
+                        Ok(()) | Err(Failure::NotAssignable(_)) => {}
+                        failed => return failed,
+                    }
+                    *value = self.read(source)?;
+                    if let Value::Map(any) | Value::Slice(any) = &*value {
+                        built_up(any.len())?;
+                    }
+                }
+                _ => self.refill(path, node, value, &mut around)?,
+            }
+        }
+        Ok(())
     }
 
     /// The keys of a path, computed; what a map or list takes, and nothing like it.
