@@ -7,11 +7,12 @@ use trunkline_proto::{
     Batch, Signal,
     batch::Error,
     otlp::{
-        ExportMetricsServiceRequest, ExportTraceServiceRequest,
+        ExportMetricsServiceRequest, ExportProfilesServiceRequest, ExportTraceServiceRequest,
         common::v1::{InstrumentationScope, KeyValue},
         metrics::v1::{
             Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric::Data,
         },
+        profiles::v1development::{ProfilesDictionary, ResourceProfiles},
         resource::v1::Resource,
         trace::v1::{ResourceSpans, ScopeSpans, Span},
     },
@@ -189,11 +190,65 @@ fn joined_requests_are_one_request() {
         Batch::join(vec![batch(&a), logs]).unwrap_err(),
         Error::DifferentSignals(Signal::Traces, Signal::Logs)
     );
-    let profiles = Batch::from_protobuf(Signal::Profiles, Default::default()).unwrap();
-    assert_eq!(
-        Batch::join(vec![profiles.clone(), profiles]).unwrap_err(),
-        Error::Profiles
-    );
+}
+
+#[test]
+fn profiles_are_joined_where_one_dictionary_continues_the_others() {
+    let request = |strings: &[&str], url: &str| {
+        let request = ExportProfilesServiceRequest {
+            resource_profiles: vec![ResourceProfiles {
+                schema_url: url.into(),
+                ..ResourceProfiles::default()
+            }],
+            dictionary: (!strings.is_empty()).then(|| ProfilesDictionary {
+                string_table: strings.iter().map(|text| (*text).into()).collect(),
+                ..ProfilesDictionary::default()
+            }),
+        };
+        Batch::from_protobuf(Signal::Profiles, request.encode_to_vec().into()).unwrap()
+    };
+    let grown = |mut batch: Batch, text: &str| {
+        batch
+            .open()
+            .unwrap()
+            .intern_string(text.as_bytes())
+            .unwrap();
+        batch
+    };
+    let (a, b) = (request(&["", "x"], "a"), request(&["", "x"], "b"));
+    let cases: [(Vec<Batch>, Option<&[&str]>); 8] = [
+        (vec![a.clone(), b.clone()], Some(&["", "x"])),
+        (
+            vec![grown(a.clone(), "y"), b.clone()],
+            Some(&["", "x", "y"]),
+        ),
+        (
+            vec![a.clone(), grown(b.clone(), "y")],
+            Some(&["", "x", "y"]),
+        ),
+        (vec![request(&[], "a"), b.clone()], Some(&["", "x"])),
+        (
+            vec![request(&[], "a"), grown(request(&[], "b"), "y")],
+            Some(&["", "y"]),
+        ),
+        (vec![request(&[], "a"), request(&[], "b")], Some(&[])),
+        (vec![grown(a.clone(), "y"), grown(b.clone(), "z")], None),
+        (vec![a.clone(), request(&["", "z"], "b")], None),
+    ];
+    for (batches, strings) in cases {
+        let told = format!("{strings:?}");
+        let joined = Batch::join(batches);
+        let Some(strings) = strings else {
+            assert_eq!(joined.unwrap_err(), Error::Dictionaries, "{told}");
+            continue;
+        };
+        let joined = joined.unwrap().unwrap();
+        let found = ExportProfilesServiceRequest::decode(joined.to_protobuf()).unwrap();
+        let urls = found.resource_profiles.iter().map(|of| &*of.schema_url);
+        assert_eq!(urls.collect::<Vec<_>>(), ["a", "b"], "{told}");
+        let dictionary = found.dictionary.unwrap_or_default();
+        assert_eq!(dictionary.string_table, strings, "{told}");
+    }
 }
 
 #[test]

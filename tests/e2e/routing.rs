@@ -145,6 +145,9 @@ both_runtimes! {
                 vec![("a", "a: cpu"), ("d", "a: alloc lock; b: alone")]),
             (Profiles, r#"{default_pipelines: [%/d], table: [{context: request, condition: 'request["X-Tenant"] == "acme"', action: copy, pipelines: [%/a]}, {condition: 'otelcol.client.metadata["x-tenant"][0] == "acme" and profile.original_payload_format == "alone"', pipelines: [%/b]}]}"#,
                 vec![("a", "a: cpu[k] alloc lock; b: alone"), ("b", "b: alone"), ("d", "a: cpu[k] alloc lock")]),
+            // Two routes to one pipeline are one request here, too, with one dictionary.
+            (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'profile.original_payload_format == "alone"', pipelines: [%/a]}, {condition: 'profilesample.attributes["k"] == "v"', pipelines: [%/a]}, {statement: 'delete_key(profilesample.attributes, "k") where profile.sample_type.type == "samples"', pipelines: [%/a]}]}"#,
+                vec![("a", "b: alone; a: cpu[k]; a: cpu"), ("d", "a: alloc lock")]),
             // A context of another signal takes nothing.
             (Profiles, r#"{default_pipelines: [%/d], table: [{condition: 'metric.name == "x"', pipelines: [%/a]}]}"#, vec![("d", "a: cpu[k] alloc lock; b: alone")]),
             (Logs, r#"{default_pipelines: [%/d], table: [{condition: 'span.name == "x"', pipelines: [%/a]}]}"#, vec![("d", "a: noise news map; b: alone")]),

@@ -6,7 +6,7 @@ use std::{future::ready, rc::Rc, sync::Arc};
 
 use futures_util::future::join_all;
 use trunkline_proto::{
-    Batch, Signal,
+    Batch,
     batch::{Error, Level},
 };
 
@@ -107,11 +107,8 @@ impl Split {
             let (mut here, others): (Vec<_>, Vec<_>) =
                 taken.into_iter().partition(|(of, _)| *of == destination);
             taken = others;
-            let profiles = |(_, part): &(usize, Batch)| part.signal() == Signal::Profiles;
             match here.len() {
                 1 => split.parts.append(&mut here),
-                // Each has a dictionary of its own.
-                _ if here.iter().any(profiles) => split.parts.append(&mut here),
                 _ => {
                     let batches = here.into_iter().map(|(_, batch)| batch).collect();
                     let joined = Batch::join(batches)?;

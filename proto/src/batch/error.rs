@@ -20,8 +20,8 @@ pub enum Error {
     TooLarge,
     /// Requests of different signals cannot be joined.
     DifferentSignals(Signal, Signal),
-    /// Requests of profiles cannot be joined: each has a dictionary of its own.
-    Profiles,
+    /// Requests of profiles cannot be joined: none of their dictionaries holds the others.
+    Dictionaries,
     /// The dictionary of a request of profiles has no such entry.
     Index {
         /// Which of its tables.
@@ -63,7 +63,9 @@ impl fmt::Display for Error {
             Error::DifferentSignals(a, b) => {
                 write!(f, "cannot join requests of {} and {}", a.name(), b.name())
             }
-            Error::Profiles => write!(f, "requests of profiles cannot be joined"),
+            Error::Dictionaries => {
+                write!(f, "profiles of different dictionaries cannot be joined")
+            }
             Error::Index { table, index, len } => {
                 let table = match table {
                     Table::Attributes => "attribute",

@@ -54,6 +54,7 @@ mod field_columns;
 mod fields;
 pub mod frame;
 mod interned;
+mod join;
 mod level;
 mod messages;
 mod partition;
@@ -279,59 +280,6 @@ impl Batch {
     /// Bytes that edits made.
     pub fn made_len(&self) -> usize {
         self.data.as_ref().map_or(0, |data| data.arena.len())
-    }
-
-    /// Joins requests into one, in order, without copying.
-    ///
-    /// # Errors
-    /// [`Error::DifferentSignals`], and [`Error::Profiles`] for more than one of profiles, whose
-    /// dictionaries would have to be merged.
-    pub fn join(batches: Vec<Batch>) -> Result<Option<Batch>, Error> {
-        if batches.len() < 2 {
-            return Ok(batches.into_iter().next());
-        }
-        let mut batches = batches.into_iter().map(Batch::closed);
-        let Some(mut joined) = batches.next() else {
-            return Ok(None);
-        };
-        for batch in batches {
-            if batch.signal != joined.signal {
-                return Err(Error::DifferentSignals(joined.signal, batch.signal));
-            }
-            if batch.signal == Signal::Profiles {
-                return Err(Error::Profiles);
-            }
-            joined.items += batch.items;
-            joined.parts.extend(batch.parts);
-        }
-        Ok(Some(joined))
-    }
-
-    /// The requests that were [joined](Batch::join) into this one, in their order: those given
-    /// there, where nobody has opened or cut it since.
-    ///
-    /// # Errors
-    /// None that a request had not when it was first taken in.
-    pub fn unjoin(self) -> Result<Vec<Batch>, DecodeError> {
-        let signal = self.signal;
-        if self.is_edited() || self.parts.len() < 2 {
-            return Ok(vec![self]);
-        }
-        let parts = self.parts.into_iter();
-        parts
-            .map(|part| Batch::from_protobuf(signal, part))
-            .collect()
-    }
-
-    /// The same request as bytes alone.
-    fn closed(mut self) -> Batch {
-        if self.is_edited() {
-            self.items = self.item_count();
-            self.parts = SmallVec::from_buf([self.to_protobuf()]);
-        }
-        self.data = None;
-        self.packed = None;
-        self
     }
 
     /// Cuts the request into ones of at most `max_items` items (at least 1), in order,

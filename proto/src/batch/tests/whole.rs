@@ -13,7 +13,10 @@ use super::{
 use crate::{
     Batch, Signal,
     batch::{Error, Level, Packed},
-    otlp::metrics::v1::{Metric, metric::Data},
+    otlp::{
+        ExportProfilesServiceRequest,
+        metrics::v1::{Metric, metric::Data},
+    },
 };
 
 /// What can be done with a request as a whole; `decoded` is what it decodes to.
@@ -45,11 +48,14 @@ fn joined(batch: &Batch, decoded: &Request, r: &mut Rng) {
     let other = Request::random(signal, r);
     let second = Batch::from_protobuf(signal, other.encode().into()).unwrap();
     let joined = Batch::join(vec![batch.clone(), second.clone()]);
-    if signal == Signal::Profiles {
-        let error = joined.unwrap_err();
-        assert_eq!(error, Error::Profiles);
-        assert!(error.to_string().contains("profiles"));
-        return;
+    if let (Request::Profiles(one), Request::Profiles(two)) = (decoded, &other) {
+        let dictionary = |of: &ExportProfilesServiceRequest| {
+            of.dictionary.clone().unwrap_or_default().encode_to_vec()
+        };
+        if dictionary(one) != dictionary(two) && joined.is_err() {
+            assert_eq!(joined.unwrap_err(), Error::Dictionaries);
+        }
+        return parts_joined(batch, one, r);
     }
     let mut joined = joined.unwrap().unwrap();
     assert_eq!(
@@ -92,6 +98,27 @@ fn joined(batch: &Batch, decoded: &Request, r: &mut Rng) {
     assert_eq!(error, Error::DifferentSignals(signal, wrong));
     let text = error.to_string();
     assert!(text.contains(signal.name()) && text.contains(wrong.name()));
+}
+
+/// Parts of a request of profiles are one again when they are joined, with one dictionary.
+fn parts_joined(batch: &Batch, decoded: &ExportProfilesServiceRequest, r: &mut Rng) {
+    let count = 1 + r.below(3);
+    let groups: Vec<u32> = decoded
+        .resource_profiles
+        .iter()
+        .map(|_| r.below(count) as u32)
+        .collect();
+    let named: Vec<Option<u32>> = groups.iter().copied().map(Some).collect();
+    let parts = batch.partition_resources(&named, count as u32).unwrap();
+    let joined = Batch::join(parts).unwrap().unwrap();
+    assert_eq!(joined.item_count(), batch.item_count());
+    assert_eq!(joined.clone().unjoin().unwrap().len(), 1);
+    let mut numbered: Vec<_> = groups.iter().zip(&decoded.resource_profiles).collect();
+    numbered.sort_by_key(|(group, _)| **group);
+    let found = ExportProfilesServiceRequest::decode(joined.to_protobuf()).unwrap();
+    let resources: Vec<_> = numbered.into_iter().map(|(_, of)| of.clone()).collect();
+    assert_eq!(found.resource_profiles, resources);
+    assert_eq!(found.dictionary, decoded.dictionary);
 }
 
 fn split(batch: &Batch, decoded: &Request, most: usize) {
