@@ -73,6 +73,10 @@ pub(super) fn get_xml(args: &Args<'_>) -> Result<Value, Failure> {
     written(&tree, result)
 }
 
+/// Insertions of one `InsertXML`, at most. A node that is found again and again, as by `//b/..`,
+/// becomes its own neighbour.
+const MOST_INSERTED: usize = 1 << 20;
+
 /// `InsertXML(target, x_path, sub_document)`
 pub(super) fn insert_xml(args: &Args<'_>) -> Result<Value, Failure> {
     let text = args.text(0)?;
@@ -82,13 +86,22 @@ pub(super) fn insert_xml(args: &Args<'_>) -> Result<Value, Failure> {
     };
     let sub = Tree::parse(args.text(2)?).map_err(Failure::Parse)?;
     let found = select(args, &tree)?;
+    insert(&mut tree, found, sub)?;
+    written(&tree, TOP)
+}
+
+/// Puts what is in another tree into each of these nodes.
+fn insert(tree: &mut Tree, found: Vec<Found>, sub: Tree) -> Result<(), Failure> {
     let sub = tree.take(sub);
-    let mut failed = None;
+    let (mut failed, mut left) = (None, MOST_INSERTED);
     for Found { node, attribute } in found {
         let kind = tree.node(node).map(|node| node.kind);
         if attribute.is_none() && matches!(kind, Some(Kind::Element | Kind::Document)) {
             let mut child = tree.first(sub);
             while let Some(id) = child {
+                left = left.checked_sub(1).ok_or_else(|| {
+                    Failure::Function("InsertXML would insert without end".to_owned())
+                })?;
                 child = tree.next(id);
                 tree.add(node, id);
             }
@@ -98,7 +111,7 @@ pub(super) fn insert_xml(args: &Args<'_>) -> Result<Value, Failure> {
             ));
         }
     }
-    failed.map_or_else(|| written(&tree, TOP), Err)
+    failed.map_or(Ok(()), Err)
 }
 
 /// `RemoveXML(target, x_path)`
@@ -227,6 +240,14 @@ mod tests {
             let text = "<a><b/><b/><c><c><d>1</d><d>2</d></c></c></a>";
             assert!(get(text, path).is_err(), "{path}");
         }
+        for path in ["//b/..", "//d/..", "//*/.."] {
+            let text = "<a><b/><b/><b/><c><d>1</d><d>2</d><d>3</d></c></a>";
+            let mut tree = Tree::parse(text.as_bytes()).unwrap();
+            let found = XPath::compile(path).unwrap().select(&tree).unwrap();
+            let sub = Tree::parse(b"<x/>").unwrap();
+            let inserted = insert(&mut tree, found, sub);
+            assert!(inserted.is_err(), "{path}");
+        }
         let wide = format!("<a>{}</a>", "<b/>".repeat(5000));
         for path in ["//*[../*/../*]", "//b/../b/../b", "//b[count(../b) = 5000]"] {
             let error = get(&wide, path).unwrap_err();
@@ -282,6 +303,14 @@ mod tests {
             path in r#"(/|//|)(a|b|\*|@\*|\.|\.\.|text\(\)|node\(\))((/|//)(b|c|\*|@y|\.\.|node\(\)|ancestor::\*|ancestor-or-self::node\(\)\[2\]|following::\*|preceding::node\(\)|following-sibling::node\(\)|preceding-sibling::b)){0,3}(\[(1|b|@x|last\(\)|position\(\) < 2|\. = "x"|count\(b\) > 0|not\(c\)|sum\(b\) < 3|substring\(., -?[0-9]\.5, [0-9]\) = "x"|translate\(., "x1", "y"\)|replace\(., "(x)?", "\$1"\))\]){0,2}"#
         ) {
             let _ = get(&text, &path);
+            let found = |tree: &Tree| XPath::compile(&path).ok()?.select(tree).ok();
+            if let Ok(mut tree) = Tree::parse(text.as_bytes())
+                && let Some(found) = found(&tree)
+            {
+                let sub = Tree::parse(b"<x/>y<z/>").unwrap();
+                let _ = insert(&mut tree, found, sub);
+                let _ = written(&tree, TOP);
+            }
         }
     }
 }
