@@ -1,8 +1,9 @@
 //! Requests as OTLP/JSON: read from files, and written for people.
 
-use std::{io::Read, path::Path};
+use std::{collections::HashMap, io::Read, path::Path};
 
-use serde_json::Value;
+use serde::de::IgnoredAny;
+use serde_json::{Deserializer, Error, Value};
 use trunkline_proto::{Batch, Signal, json};
 
 /// Input that is read, at most, in bytes.
@@ -45,7 +46,11 @@ pub(super) fn tree(batch: &Batch) -> Result<Value, String> {
     let mut text = Vec::new();
     json::from_protobuf(batch.signal(), &batch.to_protobuf(), &mut text)
         .map_err(|e| e.to_string())?;
-    serde_json::from_slice(&text).map_err(|e| e.to_string())
+    // As deep as requests can be, which is deeper than the reader's own limit.
+    let mut reader = Deserializer::from_slice(&text);
+    reader.disable_recursion_limit();
+    let value = reader.into_iter().next().unwrap_or(Ok(Value::Null));
+    value.map_err(|e| e.to_string())
 }
 
 /// The same as text.
@@ -57,8 +62,23 @@ pub(super) fn pretty(batch: &Batch) -> Result<String, String> {
     Ok(text + "\n")
 }
 
+/// JSON documents one behind the other, each with the byte at which it begins. How deep they are
+/// nested is not asked: they are only passed over.
+pub(super) fn documents(text: &str) -> impl Iterator<Item = Result<(usize, &str), Error>> {
+    let mut documents = Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    std::iter::from_fn(move || {
+        let before = documents.byte_offset();
+        let document = documents.next()?;
+        let read = text.get(before..documents.byte_offset());
+        let read = read.unwrap_or_default().trim_start();
+        let from = documents.byte_offset().saturating_sub(read.len());
+        Some(document.map(|_| (from, read)))
+    })
+}
+
 /// The signal of a request, by its outermost key.
-pub(super) fn signal_of(document: &Value) -> Option<Signal> {
+pub(super) fn signal_of(document: &str) -> Option<Signal> {
+    let members: HashMap<String, IgnoredAny> = serde_json::from_str(document).ok()?;
     [
         (Signal::Traces, ["resourceSpans", "resource_spans"]),
         (Signal::Metrics, ["resourceMetrics", "resource_metrics"]),
@@ -66,6 +86,6 @@ pub(super) fn signal_of(document: &Value) -> Option<Signal> {
         (Signal::Profiles, ["resourceProfiles", "resource_profiles"]),
     ]
     .into_iter()
-    .find(|(_, keys)| keys.iter().any(|key| document.get(key).is_some()))
+    .find(|(_, keys)| keys.iter().any(|key| members.contains_key(*key)))
     .map(|(signal, _)| signal)
 }

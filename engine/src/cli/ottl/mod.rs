@@ -16,7 +16,6 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::Value;
 use trunkline_ottl::{Compiler, columns::Executor, contexts::Context, functions::Host};
 use trunkline_proto::{Batch, Signal, json};
 
@@ -26,7 +25,7 @@ use self::{
 };
 use super::{
     diff::{Paint, difference},
-    requests::{pretty, read, signal_of, text_of},
+    requests::{documents, pretty, read, signal_of, text_of},
 };
 use crate::{
     config::{Load, Settings, source::process_environment},
@@ -314,21 +313,12 @@ fn read_requests(options: &Options, input: &mut dyn BufRead) -> Result<Vec<Batch
         None => text_of(input).map_err(|why| format!("cannot read standard input: {why}"))?,
     };
     let mut requests = Vec::new();
-    let mut documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
-    loop {
-        let from = documents.byte_offset();
-        let document = match documents.next() {
-            None => break,
-            Some(document) => document.map_err(|e| format!("the input is not JSON: {e}"))?,
-        };
-        let signal = options.signal.or_else(|| signal_of(&document)).ok_or_else(|| {
+    for document in documents(&text) {
+        let (from, document) = document.map_err(|e| format!("the input is not JSON: {e}"))?;
+        let signal = options.signal.or_else(|| signal_of(document)).ok_or_else(|| {
             format!("the input at byte {from} is no OTLP request of traces, metrics or logs; is it one without data? Then say what it is with --signal")
         })?;
-        let mut bytes = text
-            .as_bytes()
-            .get(from..documents.byte_offset())
-            .unwrap_or_default()
-            .to_vec();
+        let mut bytes = document.as_bytes().to_vec();
         let payload = json::to_protobuf(signal, &mut bytes)
             .map_err(|e| format!("the input at byte {from}: {e}"))?;
         requests.push(Batch::from_protobuf(signal, payload).map_err(|e| e.to_string())?);

@@ -219,6 +219,33 @@ fn input_that_is_no_text_is_told_with_its_place() {
     assert!(say_bytes(&statement, &with_mark).is_ok());
 }
 
+/// A log record with as many lists in each other for its body.
+fn nested(levels: usize) -> String {
+    let (open, close) = (r#"{"arrayValue":{"values":["#, "]}}");
+    format!(
+        r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{}{{}}{}}}]}}]}}]}}"#,
+        open.repeat(levels),
+        close.repeat(levels)
+    )
+}
+
+#[test]
+fn input_may_be_nested_as_deeply_as_the_gateway_takes_it() {
+    let statement = "set(log.severity_number, 9)";
+    for levels in [1, 40, 48] {
+        let said = say(&[statement], &nested(levels)).unwrap();
+        assert!(
+            said.contains("+              \"severityNumber\": 9,"),
+            "{said}"
+        );
+    }
+    for levels in [49, 1_000, 100_000] {
+        let told = say(&[statement], &nested(levels)).unwrap_err();
+        assert!(told.contains("the input at byte 0: "), "{told}");
+        assert!(told.contains("nested too deep"), "{told}");
+    }
+}
+
 #[test]
 fn a_line_that_cannot_be_a_statement_does_not_end_a_conversation() {
     let dir = folder("lines");
