@@ -126,7 +126,11 @@ pub fn look(reference: &mut Reference, input: &Input, case: &str) -> Fate {
     let started = Instant::now();
     let ours = ours(input, case);
     if started.elapsed() > SLOW {
-        eprintln!("{:?} here: {case}\n  input: {}", started.elapsed(), input.json);
+        eprintln!(
+            "{:?} here: {case}\n  input: {}",
+            started.elapsed(),
+            input.json
+        );
     }
     let theirs = reference.ask(case);
     let Some(theirs) = theirs.filter(|answer| answer != "PANIC") else {

@@ -3,6 +3,8 @@
 //! somebody looks at the rows or the request is written; where that cannot be, they run like all
 //! others.
 
+use std::collections::HashSet;
+
 use trunkline_proto::batch::{AttributeEdit, Data, Level, Source, Value, When, frame::kind};
 
 use super::{
@@ -60,11 +62,13 @@ impl Constant {
         });
         let edits = edits.collect::<Option<Vec<_>>>()?;
         // What is removed and set again goes to the end, which an edit does not know of.
-        let mut removed = Vec::new();
+        let mut removed = HashSet::new();
         for edit in &edits {
             match edit {
-                Edit::Remove(key) => removed.push(key),
-                Edit::Set(key, _) if removed.contains(&key) => return None,
+                Edit::Remove(key) => {
+                    removed.insert(key);
+                }
+                Edit::Set(key, _) if removed.contains(key) => return None,
                 Edit::Set(..) => {}
             }
         }

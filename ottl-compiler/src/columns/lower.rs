@@ -36,9 +36,8 @@ pub(super) struct Lower {
     pub fields: Vec<Field>,
     pub others: Others,
     pub arounds: Vec<Around>,
-    pub constants: Vec<Vec<u8>>,
-    /// Bytes of constants, and of zeros before them.
-    constant_bytes: usize,
+    /// The bytes of constants, one behind the other; in the heap they are behind its zeros.
+    pub constants: Vec<u8>,
     pub memos: usize,
     /// What nodes read that are left to the evaluator by rows.
     pub row_reads: Vec<Footprint>,
@@ -57,7 +56,6 @@ impl Lower {
             others: Others::None,
             arounds: Vec::new(),
             constants: Vec::new(),
-            constant_bytes: ZEROS,
             memos: 0,
             row_reads: Vec::new(),
             shares: Shares::default(),
@@ -96,9 +94,8 @@ impl Lower {
 
     pub fn constant(&mut self, value: &Value) -> Option<Cell> {
         let mut text = |of, bytes: &[u8]| {
-            let at = self.constant_bytes;
-            self.constants.push(bytes.to_vec());
-            self.constant_bytes += bytes.len();
+            let at = ZEROS + self.constants.len();
+            self.constants.extend_from_slice(bytes);
             (of, span::heap(at, bytes.len()))
         };
         Some(match value {
@@ -120,12 +117,10 @@ impl Lower {
 
     /// The text of a constant.
     pub fn text(&self, bits: u64) -> Option<&[u8]> {
-        let mut at = ZEROS;
-        self.constants.iter().find_map(|bytes| {
-            let here = span::heap(at, bytes.len()) == bits;
-            at += bytes.len();
-            here.then_some(bytes.as_slice())
-        })
+        let len = span::len(bits);
+        let at = (bits ^ span::heap(0, len)) as usize;
+        let from = at.checked_sub(ZEROS)?;
+        self.constants.get(from..from + len)
     }
 
     /// Whether an argument is all attributes of the row.

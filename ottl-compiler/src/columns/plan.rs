@@ -278,9 +278,7 @@ fn columns(lower: Lower, shared: usize) -> Result<Columns, Reason> {
     let fields: Vec<Field> = lower.fields.clone();
     let frame = Frame::new(signal, level, &keys, &fields, lower.others);
     let mut frame = frame.ok_or(Reason::TooMany)?;
-    for constant in &lower.constants {
-        frame.put_constant(constant);
-    }
+    frame.put_constant(&lower.constants);
     Ok(Columns {
         frame,
         arounds: lower.arounds,
