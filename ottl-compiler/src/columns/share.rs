@@ -13,8 +13,12 @@ use super::{
     lower::is_pure,
 };
 use crate::{
-    program::{Argument, Call, Footprint, KeyNode, Node, footprint},
-    value::Value,
+    contexts::Store,
+    program::{
+        Argument, Call, Footprint, KeyNode, Node,
+        footprint::{self, KeyPrint},
+    },
+    value::{Text, Value, index},
 };
 
 /// The values that the statements of a stage share.
@@ -23,8 +27,29 @@ pub(super) struct Shares {
     known: Vec<Share>,
     /// Which of them may be the same, by what they look like.
     alike: HashMap<u64, Vec<usize>>,
-    /// Those to which nothing was written yet, by what they read. Many read the same.
-    holding: Vec<(Vec<Footprint>, Vec<usize>)>,
+    /// What they read; many read the same.
+    groups: Vec<Group>,
+    /// The groups that read an entry of a map with this key, and those that read anything else:
+    /// of those to which nothing was written yet.
+    by_key: HashMap<Text, Vec<usize>>,
+    others: Vec<usize>,
+}
+
+/// Values that read the same places.
+#[derive(Debug)]
+struct Group {
+    reads: Vec<Footprint>,
+    shares: Vec<usize>,
+    /// Nothing was written yet to what they read.
+    holds: bool,
+}
+
+/// The key of a place that overlaps with no other such place that has another key.
+fn key_of(place: &Footprint) -> Option<&Text> {
+    match (place.store, &place.key) {
+        (Store::Attributes | Store::Cache | Store::Body, KeyPrint::Known(key)) => Some(key),
+        _ => None,
+    }
 }
 
 #[derive(Debug)]
@@ -67,11 +92,7 @@ impl Shares {
                     holds: true,
                     uses: 1,
                 });
-                let reads = footprint::of_node(node);
-                match self.holding.iter_mut().find(|(of, _)| *of == reads) {
-                    Some((_, all)) => all.push(at),
-                    None => self.holding.push((reads, vec![at])),
-                }
+                self.holds(footprint::of_node(node), at);
                 at
             }
         };
@@ -79,21 +100,73 @@ impl Shares {
         Expr::Shared { at, of }
     }
 
+    /// A value reads these places.
+    fn holds(&mut self, reads: Vec<Footprint>, share: usize) {
+        let keys = reads.iter().map(key_of).collect::<Option<Vec<_>>>();
+        let first = keys.as_ref().and_then(|keys| keys.first());
+        let alike = match first {
+            Some(key) => self.by_key.get(*key),
+            None => Some(&self.others),
+        };
+        let is_it = |at: &&usize| {
+            let group = self.groups.get(**at);
+            group.is_some_and(|group| group.holds && group.reads == reads)
+        };
+        if let Some(at) = alike.and_then(|alike| alike.iter().find(is_it)) {
+            if let Some(group) = self.groups.get_mut(*at) {
+                group.shares.push(share);
+            }
+            return;
+        }
+        let at = self.groups.len();
+        match keys.filter(|keys| !keys.is_empty()) {
+            Some(keys) => {
+                for key in keys {
+                    self.by_key.entry(key.clone()).or_default().push(at);
+                }
+            }
+            None => self.others.push(at),
+        }
+        self.groups.push(Group {
+            reads,
+            shares: vec![share],
+            holds: true,
+        });
+    }
+
     /// A statement wrote to these places.
     pub fn wrote(&mut self, writes: &[Footprint]) {
-        let known = &mut self.known;
-        self.holding.retain(|(reads, all)| {
-            let mut reads = reads.iter();
-            let wrote = reads.any(|read| writes.iter().any(|write| write.overlaps(read)));
-            if wrote {
-                for at in all {
-                    if let Some(share) = known.get_mut(*at) {
+        let (known, groups) = (&mut self.known, &mut self.groups);
+        let mut still_holds = |at: &usize| {
+            let Some(group) = groups.get_mut(*at).filter(|group| group.holds) else {
+                return false;
+            };
+            let mut reads = group.reads.iter();
+            group.holds = !reads.any(|read| writes.iter().any(|write| write.overlaps(read)));
+            if !group.holds {
+                for share in &group.shares {
+                    if let Some(share) = known.get_mut(*share) {
                         share.holds = false;
                     }
                 }
             }
-            !wrote
-        });
+            group.holds
+        };
+        self.others.retain(&mut still_holds);
+        match writes.iter().map(key_of).collect::<Option<Vec<_>>>() {
+            Some(keys) => {
+                for key in keys {
+                    if let Some(alike) = self.by_key.get_mut(key) {
+                        alike.retain(&mut still_holds);
+                    }
+                }
+            }
+            None => {
+                for alike in self.by_key.values_mut() {
+                    alike.retain(&mut still_holds);
+                }
+            }
+        }
     }
 
     /// Takes out what is used once, and numbers the others; how many they are.
@@ -236,7 +309,14 @@ fn look(node: &Node, hasher: &mut DefaultHasher) {
     match node {
         Node::Const(value) => format!("{value:?}").hash(hasher),
         // Spelled in another way it may be the same.
-        Node::Path(path) => path.keys.len().hash(hasher),
+        Node::Path(path) => {
+            path.keys.len().hash(hasher);
+            for key in &path.keys {
+                if let KeyNode::Const(index::Key::Text(key)) = key {
+                    key.hash(hasher);
+                }
+            }
+        }
         Node::Call(call) => {
             call.function.name.hash(hasher);
             for argument in &call.args {
