@@ -234,6 +234,14 @@ impl Problem {
                 None => format!("it is declared {signature}"),
             },
             Problem::Argument { cause, .. } => return cause.help(),
+            // The reference shows keys without quotes, which is not how they are written.
+            Problem::MissingContext { options, .. }
+                if options.iter().any(|option| option.contains('[')) =>
+            {
+                let contexts = options.iter().filter_map(|option| option.split_once('.'));
+                let contexts: Vec<String> = contexts.map(|(name, _)| format!("{name}.")).collect();
+                format!("begin it with {}", alternatives(&contexts))
+            }
             Problem::MissingContext { options, .. } | Problem::WrongContext { options, .. } => {
                 format!("write {}", alternatives(options))
             }

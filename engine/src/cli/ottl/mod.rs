@@ -64,13 +64,15 @@ pub(super) fn run(
         for outcome in explained {
             match outcome {
                 Ok(text) => texts.push(text),
-                Err(error) => errors.push(error),
+                Err(error) => errors.push((!error.contains(NO_CONTEXT), error)),
             }
         }
-        // Statements fit the signals that they fit; where they fit none, it is said why not.
-        return match (texts.is_empty(), errors.pop()) {
-            (true, Some(error)) => Err(error),
-            _ => say(&texts.concat()),
+        // Statements fit the signals that they fit; where they fit none, it is said why not, by
+        // the first signal that has their context.
+        let told = errors.iter().position(|(fits, _)| *fits).unwrap_or(0);
+        return match texts.is_empty() && told < errors.len() {
+            true => Err(errors.swap_remove(told).1),
+            false => say(&texts.concat()),
         };
     }
     let requests = read_requests(&options, input)?;
@@ -86,6 +88,9 @@ pub(super) fn run(
     }
     stopped.map_or(Ok(()), Err)
 }
+
+/// What errors say where no context of the signal fits the statements.
+const NO_CONTEXT: &str = "unable to infer a valid context";
 
 /// Runs groups on a request, and what is to be shown of it; and what ended the run early.
 fn show(
@@ -315,7 +320,17 @@ fn read_requests(options: &Options, input: &mut dyn BufRead) -> Result<Vec<Batch
     let mut requests = Vec::new();
     for document in documents(&text) {
         let (from, document) = document.map_err(|e| format!("the input is not JSON: {e}"))?;
-        let signal = options.signal.or_else(|| signal_of(document)).ok_or_else(|| {
+        let found = signal_of(document);
+        if let (Some(wanted), Some(found)) = (options.signal, found)
+            && wanted != found
+        {
+            return Err(format!(
+                "the input at byte {from} is {}, and --signal says {}",
+                found.name(),
+                wanted.name()
+            ));
+        }
+        let signal = options.signal.or(found).ok_or_else(|| {
             format!("the input at byte {from} is no OTLP request of traces, metrics or logs; is it one without data? Then say what it is with --signal")
         })?;
         let mut bytes = document.as_bytes().to_vec();

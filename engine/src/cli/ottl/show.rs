@@ -42,7 +42,12 @@ pub(super) fn table(statements: &[Did], paint: Paint) -> String {
 pub(super) fn plan(program: &Program, executor: &Executor, paint: Paint) -> String {
     let mut out = String::new();
     let count = program.statements.len();
-    let _ = writeln!(out, "{count} statements on each {}", program.context);
+    let statements = if count == 1 {
+        "statement"
+    } else {
+        "statements"
+    };
+    let _ = writeln!(out, "{count} {statements} on each {}", program.context);
     let conditions = program.conditions.len();
     for (at, node) in executor.describe().iter().enumerate() {
         described(node, 1, paint, &mut out);

@@ -88,7 +88,7 @@ fn a_plan_needs_no_data() {
     )
     .unwrap();
     for part in [
-        "logs: 1 statements on each log",
+        "logs: 1 statement on each log",
         "lifted",
         "reads log.attributes[\"b\"], resource.attributes[\"c\"]",
         "writes log.attributes[\"a\"]",
@@ -150,6 +150,16 @@ fn what_is_wrong_is_told() {
             "it is one of traces, metrics, logs",
         ),
         (&["set(log.bdy, 1)"], LOGS, "did you mean `log.body`"),
+        (
+            &["--explain", "set(log.bdy, 1)"],
+            "",
+            "did you mean `log.body`",
+        ),
+        (
+            &["--signal", "traces", "set(span.name, \"x\")"],
+            LOGS,
+            "the input at byte 0 is logs, and --signal says traces",
+        ),
         (&["set(log.body, 1)"], "", "the input is empty"),
         (&["set(log.body, 1)"], "{\"a\":", "not JSON"),
         (&["set(log.body, 1)"], "{}", "say what it is with --signal"),

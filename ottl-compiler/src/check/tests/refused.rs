@@ -296,7 +296,7 @@ fn statements_are_refused_with_place_reason_and_remedy() {
             "set(log.body, attributes[\"a\"])",
             15,
             "missing context name for path \"attributes[a]\", possibly valid options are: \"log.attributes[a]\", \"scope.attributes[a]\", \"resource.attributes[a]\"",
-            "write `log.attributes[a]`, `scope.attributes[a]` or `resource.attributes[a]`",
+            "begin it with `log.`, `scope.` or `resource.`",
         ),
         // Enums.
         (
