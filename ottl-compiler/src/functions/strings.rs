@@ -5,6 +5,7 @@ use crate::{
     go::text::{as_text, lower_char, one_char},
     ops::CompareOp,
     program::Args,
+    types::Type,
     value::{
         Text, Typed, Value,
         coerce::{Want, coerce},
@@ -204,11 +205,13 @@ pub(super) fn len(args: &Args<'_>) -> Result<Value, Failure> {
 /// `Index(target, value)`: where it is first found, or -1.
 pub(super) fn index(args: &Args<'_>) -> Result<Value, Failure> {
     let item = args.value(1);
-    let items = match args.value(0) {
-        Value::String(text) => {
-            let at = find(text, args.text(1)?);
-            return Ok(Value::Int(at.map_or(-1, |at| at as i64)));
-        }
+    if let Value::String(text) = args.value(0) {
+        let at = find(text, args.text(1)?);
+        return Ok(Value::Int(at.map_or(-1, |at| at as i64)));
+    }
+    // A list literal must be one that telemetry can hold.
+    let list = coerce(Cow::Borrowed(args.value(0)), Want::Exactly(Type::List))?;
+    let items = match &*list {
         Value::Slice(any) => elements(any)
             .map(Value::decode)
             .collect::<Result<Vec<_>, _>>()?,

@@ -285,11 +285,14 @@ impl Node {
         }
     }
 
-    /// Whether it is a path that contains this one, or a list of such.
+    /// Whether it is a path that contains this one, or a list or choice of such.
     pub(crate) fn contains(&self, path: &PathNode) -> bool {
         match self {
             Node::Path(source) => source.contains(path),
             Node::List(nodes) => nodes.iter().any(|node| node.contains(path)),
+            Node::Call(call) => call
+                .choices()
+                .is_some_and(|nodes| nodes.iter().any(|node| node.contains(path))),
             _ => false,
         }
     }
@@ -317,6 +320,14 @@ impl PathNode {
 }
 
 impl Call {
+    /// What `Coalesce` has to choose from.
+    pub(crate) fn choices(&self) -> Option<&[Node]> {
+        match (self.function.build, self.args.first()) {
+            (Build::Coalesce, Some(Argument::Items { nodes, .. })) => Some(nodes),
+            _ => None,
+        }
+    }
+
     /// The converter's function of values.
     pub(crate) fn scalar(&self) -> Option<Scalar> {
         match self.function.build {

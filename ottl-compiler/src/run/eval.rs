@@ -117,10 +117,7 @@ impl Row<'_> {
     fn convert<'p>(&mut self, call: &'p Call) -> Result<Cow<'p, Value>, Failure> {
         match call.function.build {
             Build::Coalesce => {
-                let Some(Argument::Items { nodes, .. }) = call.args.first() else {
-                    return Ok(Cow::Owned(Value::Nil));
-                };
-                for node in nodes {
+                for node in call.choices().unwrap_or_default() {
                     let value = self.value(node)?;
                     if !matches!(*value, Value::Nil) {
                         return Ok(value);
@@ -315,7 +312,7 @@ impl Row<'_> {
     ) -> Result<(), Failure> {
         let interned = path.def.store == Store::Attributes
             && matches!(path.context, Context::Profile | Context::ProfileSample);
-        match node {
+        match self.chosen(node)? {
             _ if interned => {}
             Node::Path(source) => {
                 if let Some(empty) = value.empty_of_kind()
@@ -325,9 +322,25 @@ impl Row<'_> {
                     value = self.read(source)?;
                 }
             }
-            _ => self.refill(path, node, &mut value, &mut |value| value)?,
+            node => self.refill(path, node, &mut value, &mut |value| value)?,
         }
         self.write(path, &value)
+    }
+
+    /// What a choice comes to; anything else is itself.
+    fn chosen<'n>(&mut self, mut node: &'n Node) -> Result<&'n Node, Failure> {
+        'again: while let Node::Call(call) = node
+            && let Some(choices) = call.choices()
+        {
+            for choice in choices {
+                if !matches!(*self.value(choice)?, Value::Nil) {
+                    node = choice;
+                    continue 'again;
+                }
+            }
+            break;
+        }
+        Ok(node)
     }
 
     /// The elements of a list that contain what is written are read one after the other, each
@@ -353,7 +366,7 @@ impl Row<'_> {
                 list.push(value);
                 whole(Value::List(list))
             };
-            match (node, value.empty_of_kind()) {
+            match (self.chosen(node)?, value.empty_of_kind()) {
                 (Node::Path(source), Some(empty)) => {
                     match self.write(path, &around(empty)) {
                         // What lists cannot hold is told of in the end.
@@ -365,7 +378,7 @@ impl Row<'_> {
                         built_up(any.len())?;
                     }
                 }
-                _ => self.refill(path, node, value, &mut around)?,
+                (node, _) => self.refill(path, node, value, &mut around)?,
             }
         }
         Ok(())
