@@ -103,7 +103,11 @@ fn statements<'a>(
     let statements = program.statements.get(stage.statements.clone());
     let of = stage.steps.iter().zip(statements.unwrap_or_default());
     of.map(|(step, statement)| {
-        let mut of = vec![test(&step.test)];
+        // Without a condition there is none to show.
+        let mut of = match &step.test {
+            Test::Const(true) => Vec::new(),
+            condition => vec![test(condition)],
+        };
         let mark = match &step.action {
             Action::Set { value, .. } => {
                 of.push(expr(value));
