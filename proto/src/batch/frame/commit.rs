@@ -141,7 +141,9 @@ impl Frame {
                 });
                 let number = number.map_or(0, |(_, number)| number);
                 let entries = (from as usize, to as usize);
-                if let Some(whole) = &whole
+                // One that was changed before is pieces.
+                let is_one = data.level(self.level).patch.get(*row as usize) == Some(&NONE);
+                if let Some(whole) = whole.as_ref().filter(|_| is_one)
                     && let Some(room) = room.first_chunk_mut()
                 {
                     let of = (position, *row, number);
@@ -200,30 +202,29 @@ impl Frame {
         parent: &mut u32,
     ) -> Result<bool, Error> {
         let (rows, at) = (data.level(self.level), row as usize);
-        let (Some(NONE), Some(&start), Some(&end), Some(&field)) = (
-            rows.patch.get(at).copied(),
-            rows.start.get(at),
-            rows.end.get(at),
-            rows.field.get(at),
-        ) else {
+        let (Some(&start), Some(&end), Some(&field)) =
+            (rows.start.get(at), rows.end.get(at), rows.field.get(at))
+        else {
             return Ok(false);
         };
         let entries = self.entries.get(from..to).unwrap_or_default();
         let (numbers, run) = ((field, number), (start, end));
         let written = whole.write(data, room, scratch, position, numbers, run, entries);
         let begin = data.arena.len();
-        let Some(bytes) = written.and_then(|len| room.get(..len)) else {
+        let written = written.and_then(|(len, has)| Some((room.get(..len)?, has)));
+        let Some((bytes, has_header)) = written else {
             return Ok(false);
         };
         if begin + bytes.len() + BLOCK >= ARENA as usize {
             return Ok(false);
         }
         data.arena.extend_from_slice(bytes);
-        let head = begin as u32 | ARENA;
+        let start = begin as u32 | ARENA;
         let piece = Piece::Run {
-            start: head + HEADER,
-            end: head + bytes.len() as u32,
+            start: start + HEADER,
+            end: start + bytes.len() as u32,
         };
+        let head = if has_header { start } else { NONE };
         let length = bytes.len() as u32 - HEADER;
         self.put_patch(data, row, &[piece], (length, head), parent)?;
         Ok(true)

@@ -160,8 +160,9 @@ impl<'w> Whole<'w> {
         })
     }
 
-    /// Puts a row that lies between two addresses together, with its header; how many bytes that
-    /// is. They are to be appended to the arena where it ends now. `None` when the row has to be
+    /// Puts a row that lies between two addresses together, with its header, or zeros where that
+    /// takes another number of bytes: how many bytes it all is, and whether the header is there.
+    /// They are to be appended to the arena where it ends now. `None` when the row has to be
     /// written in the general way, or there is no room; what `scratch` knows is not so then.
     /// `field` is the number of the rows' field, `number` that of their attributes.
     // A function of its own so that nothing else competes for registers.
@@ -176,7 +177,7 @@ impl<'w> Whole<'w> {
         (field, number): (u8, u32),
         (start, end): (u32, u32),
         entries: &[Entry],
-    ) -> Option<usize> {
+    ) -> Option<(usize, bool)> {
         let from = Sources {
             payload: &data.payload,
             arena: &data.arena,
@@ -252,11 +253,15 @@ impl<'w> Whole<'w> {
             }
         }
         let length = (out.at - HEADER as usize) as u32;
-        if field >= 16 || !(0x80..0x4000).contains(&length) {
+        if length == 0 {
             return None;
         }
-        *out.room.first_chunk_mut()? = header_of(field, length);
-        Some(out.at)
+        let has_header = field < 16 && (0x80..0x4000).contains(&length);
+        *out.room.first_chunk_mut()? = match has_header {
+            true => header_of(field, length),
+            false => Default::default(),
+        };
+        Some((out.at, has_header))
     }
 }
 
