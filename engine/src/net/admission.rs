@@ -121,6 +121,11 @@ impl Charge {
         }
         fits
     }
+
+    /// Makes another charge to the same budget a part of this one.
+    pub fn join(&mut self, mut other: Charge) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
 }
 
 impl Drop for Charge {

@@ -41,16 +41,20 @@ impl Form {
             None if !self.json && self.codec == Codec::Identity && batch.has_long_runs() => {
                 // Headers, and what lies in small pieces.
                 let expected = batch.payload_len() / 64;
-                // What came, with its charge, is let go of once what was made is charged itself.
-                let all = core.budget.charge_if_free(expected + batch.made_len());
-                let is_charged = all.is_some();
-                let Some(mut charge) = all.or_else(|| core.budget.charge(expected)) else {
+                let Some(mut charge) = core.budget.charge(expected) else {
                     return Err(Refusal::no_room());
                 };
                 let mut out = Buffer::with_capacity(expected);
-                let pieces = match is_charged {
-                    true => batch.into_pieces(&mut out),
-                    false => batch.write_around(&mut out),
+                // What came, with its charge, is let go of once what was made is charged itself.
+                let pieces = match core.budget.charge_if_free(batch.made_len()) {
+                    Some(made) => {
+                        let (pieces, is_alone) = batch.into_pieces(&mut out);
+                        if is_alone {
+                            charge.join(made);
+                        }
+                        pieces
+                    }
+                    None => batch.write_around(&mut out),
                 };
                 if !charge.grow(out.len().saturating_sub(expected)) {
                     return Err(Refusal::no_room());
@@ -223,8 +227,9 @@ mod tests {
 
     #[test]
     fn of_what_was_changed_throughout_only_what_it_became_stays() {
-        // Whether there is room for it beside what came.
-        for has_room in [true, false] {
+        // Whether there is room for it beside what came, and whether somebody else has it too.
+        for (has_room, is_shared) in [(true, false), (false, false), (true, true)] {
+            let is_alone = has_room && !is_shared;
             let core = testing::core();
             let held = std::sync::Arc::new(());
             let came = testing::logs(&[("a", 2000), ("b", 2000)]);
@@ -251,11 +256,13 @@ mod tests {
             if !has_room {
                 core.budget.set_limit(made);
             }
+            let other = is_shared.then(|| batch.clone());
             let body = plain.encode_in_place(batch, &core).unwrap();
             assert_eq!(body.concat(), written);
+            drop(other);
             let holders = std::sync::Arc::strong_count(&held);
-            assert_eq!(holders, if has_room { 1 } else { 2 });
-            assert_eq!(core.budget.used() >= made, has_room);
+            assert_eq!(holders, if is_alone { 1 } else { 2 });
+            assert_eq!(core.budget.used() >= made, is_alone);
             drop(body);
             assert_eq!(
                 (core.budget.used(), std::sync::Arc::strong_count(&held)),

@@ -261,20 +261,23 @@ impl Batch {
     }
 
     /// As [`Batch::write_around`], for whoever sends the request and has no further use for it:
-    /// what came is let go of where nothing of it is left in long runs, and only what was made of
-    /// it stays.
-    pub fn into_pieces(mut self, out: &mut Vec<u8>) -> Vec<(usize, Option<Bytes>)> {
+    /// what came is let go of where nothing of it is left in long runs and nobody else holds it,
+    /// and only what was made of it stays. Whether that is so.
+    pub fn into_pieces(mut self, out: &mut Vec<u8>) -> (Vec<(usize, Option<Bytes>)>, bool) {
         let Some(data) = self.data.as_mut().filter(|data| data.edited) else {
-            return self.write_around(out);
+            return (self.write_around(out), false);
         };
         let (from, mut runs) = (out.len(), Vec::new());
         data.encode_apart(out, &mut runs);
         let is_made = runs.iter().all(|run| run.start & ARENA != 0);
-        let made = match Arc::get_mut(data) {
-            Some(data) if is_made => Bytes::from(std::mem::take(&mut data.arena)),
-            _ => Bytes::from_owner(Arena(data.clone())),
-        };
-        pieces(&runs, &data.payload, &made, from..out.len())
+        let alone = Arc::get_mut(data).filter(|_| is_made);
+        let alone = alone.map(|data| Bytes::from(std::mem::take(&mut data.arena)));
+        let is_alone = alone.is_some();
+        let made = alone.unwrap_or_else(|| Bytes::from_owner(Arena(data.clone())));
+        (
+            pieces(&runs, &data.payload, &made, from..out.len()),
+            is_alone,
+        )
     }
 
     /// Bytes that edits made.

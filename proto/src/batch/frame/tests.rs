@@ -249,7 +249,7 @@ fn reading_and_changing_is_what_it_is_one_by_one() {
                 );
             }
             let (whole, mut between) = (batch.to_protobuf(), Vec::new());
-            let pieces = batch.into_pieces(&mut between);
+            let (pieces, _) = batch.into_pieces(&mut between);
             assert!(put_together(pieces, &between) == whole, "{round} {level:?}");
         }
     }
