@@ -61,7 +61,7 @@ const CELLS: usize = 32_768;
 
 /// Rows of a chunk, where there are few statements: what is noted of the rows, and they
 /// themselves, stay near from when they are loaded to when they are written.
-const NEAR: usize = 128;
+const NEAR: usize = 64;
 /// Statements that are few: what each costs for a chunk, whatever its rows, is little then.
 const FEW: usize = 24;
 
